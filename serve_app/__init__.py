@@ -1,0 +1,1 @@
+"""Serve DeepSeek-class models on your own GPUs."""
