@@ -1,0 +1,79 @@
+"""One HTTP call into an ASGI app that lives in this process: no socket, no HTTP parser.
+
+The app runs in a task of its own. What it sends is read here, message by message; the
+buffer between the two is bounded, so a slow reader slows the app and not the memory.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any
+
+from serve_app.engine.protocol import Call
+
+Message = MutableMapping[str, Any]
+App = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
+
+BUFFERED_MESSAGES = 64
+
+
+class Exchange:
+    """One request and response, as the app sees them."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._sent: asyncio.Queue[Message | None] = asyncio.Queue(BUFFERED_MESSAGES)
+        self._body_read = False
+        self._client_gone = asyncio.Event()
+
+    async def messages(self, app: App) -> AsyncGenerator[Message, None]:
+        """What the app sends, until its response is complete.
+
+        Closing this generator tells the app that the client is gone, and cancels it.
+        Raises what the app raises.
+        """
+        task = asyncio.create_task(self._run(app))
+        try:
+            while (message := await self._sent.get()) is not None:
+                yield message
+            await task
+        finally:
+            self._client_gone.set()
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+    async def _run(self, app: App) -> None:
+        try:
+            await app(self._scope(), self._receive, self._sent.put)
+        finally:
+            await self._sent.put(None)
+
+    async def _receive(self) -> Message:
+        if not self._body_read:
+            self._body_read = True
+            return {"type": "http.request", "body": self._call.body, "more_body": False}
+        await self._client_gone.wait()
+        return {"type": "http.disconnect"}
+
+    def _scope(self) -> Message:
+        body_length = (b"content-length", str(len(self._call.body)).encode())
+        request_id = (b"x-request-id", self._call.request_id.encode())
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": self._call.method,
+            "scheme": "http",
+            "path": self._call.path,
+            "raw_path": self._call.path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [*self._call.headers, body_length, request_id],
+            "client": ("127.0.0.1", 0),
+            "server": ("127.0.0.1", 80),
+            "state": {},
+        }

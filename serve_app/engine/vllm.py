@@ -1,0 +1,311 @@
+"""vLLM behind the engine port: its own OpenAI app, run in process.
+
+The app brings chat, completions, responses, messages, embeddings, tools, reasoning and
+structured output, formatted by vLLM itself; we pass its bytes on. Beside the bytes we
+want the token ids, which the app does not show: `TappedLLM` notes what the engine gives
+to the app, and each message of the app is paired with the ids noted before it.
+
+This module is the only one that imports vllm, and it does so late: the import takes
+seconds, and only a replica needs it.
+"""
+
+import argparse
+import asyncio
+import contextvars
+import importlib
+import json
+import logging
+import time
+import types
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from serve_app.config import EngineArgs
+from serve_app.engine.asgi import App, Exchange, Message
+from serve_app.engine.protocol import (
+    Call,
+    Capacity,
+    EngineStats,
+    Frame,
+    Head,
+    Headers,
+    Model,
+    Usage,
+)
+from serve_app.errors import EngineDead, EngineError, EngineHung, EngineOverloaded
+
+logger = logging.getLogger(__name__)
+
+GENERATE_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
+DEFAULT_HANG_TIMEOUT_S = 60.0
+TOKEN_ROUTES = ("/tokenize", "/detokenize")
+_tap: contextvars.ContextVar["Tap | None"] = contextvars.ContextVar("tap", default=None)
+
+
+class Tap:
+    """The tokens of one call that its bytes have not carried yet, and what it cost so far."""
+
+    def __init__(self) -> None:
+        self._pending: dict[int, list[int]] = {}
+        self._prompts: dict[str, tuple[int, int]] = {}
+        self._output_tokens = 0
+
+    def note(self, request_id: str, choice: int, output: Any) -> None:
+        """Take one `RequestOutput` of vLLM's; `choice` is the first choice of its prompt."""
+        prompt_tokens = len(output.prompt_token_ids or ())
+        self._prompts[request_id] = (prompt_tokens, output.num_cached_tokens or 0)
+        for completion in output.outputs:
+            ids = completion.token_ids
+            self._output_tokens += len(ids)
+            self._pending.setdefault(choice + completion.index, []).extend(ids)
+
+    def frames(self, data: bytes, *, finished: bool) -> list[Frame]:
+        """`data` with the pending tokens: one frame, and one more per further choice."""
+        pending = [(choice, tuple(ids)) for choice, ids in self._pending.items()] or [(0, ())]
+        self._pending.clear()
+        *silent, (choice, ids) = pending
+        usage = self.usage() if finished else None
+        last = Frame(data, choice, ids, finished=finished, usage=usage)
+        return [*(Frame(b"", other, others) for other, others in silent), last]
+
+    def usage(self) -> Usage:
+        prompts = self._prompts.values()
+        return Usage(
+            prompt_tokens=sum(total for total, _ in prompts),
+            cached_tokens=sum(cached for _, cached in prompts),
+            output_tokens=self._output_tokens,
+        )
+
+
+class StepWatch:
+    """Latest scheduler numbers. vLLM calls `record` after every step; if it raised,
+    the engine would die, so it swallows whatever a new vLLM might surprise it with."""
+
+    def __init__(self) -> None:
+        self.stepped_at = time.monotonic()
+        self.waiting = 0
+        self.running = 0
+        self.kv_usage = 0.0
+        self._queried_tokens = 0
+        self._hit_tokens = 0
+
+    def __call__(self, _config: Any, _engine_index: int) -> Any:
+        """vLLM asks a factory for its logger; one watch serves all engine ranks."""
+        from vllm.v1.metrics.loggers import StatLoggerBase  # noqa: PLC0415 - see the module head
+
+        watch = self
+
+        class Logger(StatLoggerBase):
+            def __init__(self) -> None: ...
+
+            def record(self, scheduler_stats: Any, *_: Any, **__: Any) -> None:
+                watch.record(scheduler_stats)
+
+            def log_engine_initialized(self) -> None: ...
+
+        return Logger()
+
+    def record(self, stats: Any) -> None:
+        self.stepped_at = time.monotonic()
+        if stats is None:
+            return
+        try:
+            self.running = int(stats.num_running_reqs)
+            self.waiting = int(stats.num_waiting_reqs) + int(stats.num_skipped_waiting_reqs)
+            self.kv_usage = float(stats.kv_cache_usage)
+            self._queried_tokens += int(stats.prefix_cache_stats.queries)
+            self._hit_tokens += int(stats.prefix_cache_stats.hits)
+        except (AttributeError, TypeError, ValueError):
+            logger.exception("vLLM's scheduler stats changed shape; load is unknown")
+
+    @property
+    def prefix_hit_rate(self) -> float:
+        return self._hit_tokens / self._queried_tokens if self._queried_tokens else 0.0
+
+
+class VllmEngine:
+    """One vLLM engine. `placement_group` is Ray's, or None outside of a Ray actor."""
+
+    def __init__(self, args: EngineArgs, *, model_path: str, placement_group: Any = None) -> None:
+        self.hang_timeout_s = DEFAULT_HANG_TIMEOUT_S
+        self._args = args
+        self._model_path = model_path
+        self._placement_group = placement_group
+        self._watch = StepWatch()
+        self._busy_since = 0.0
+        self._calls = 0
+        self._llm: Any = None
+        self._app: App | None = None
+        self._model: Model | None = None
+
+    async def start(self) -> None:
+        """Load the weights and compile; minutes for a large model. Blocks the event loop."""
+        engine_args, namespace = _arguments(self._args, self._model_path)
+        config = engine_args.create_engine_config()
+        config.parallel_config.placement_group = self._placement_group
+        self._llm = _tapped_llm().from_vllm_config(config, stat_loggers=[self._watch])
+        tasks = await self._llm.get_supported_tasks()
+        self._app = await _build_app(self._llm, namespace, tasks)
+        self._model = Model(self._args.names, _routes(tasks), int(time.time()))
+        if self._args.warm_up and "generate" in tasks:
+            await self._warm_up()
+
+    async def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
+        """See `Engine.generate`. A 5xx of vLLM's app becomes an `EngineError`."""
+        tap = Tap()
+        _tap.set(tap)  # copied into the app's task, where `TappedLLM.generate` runs
+        self._enter()
+        messages = Exchange(call).messages(self._running_app())
+        try:
+            async for message in messages:
+                self._check_alive()
+                for item in _items(message, tap):
+                    yield item
+        finally:
+            self._calls -= 1
+            await messages.aclose()
+
+    def stats(self) -> EngineStats:
+        watch = self._watch
+        return EngineStats(
+            waiting=watch.waiting,
+            running=watch.running,
+            kv_usage=watch.kv_usage,
+            prefix_hit_rate=watch.prefix_hit_rate,
+            step_age_s=self._step_age_s(),
+        )
+
+    def check_health(self) -> None:
+        self._check_alive()
+        age_s = self._step_age_s()
+        if age_s > self.hang_timeout_s:
+            raise EngineHung(
+                f"the engine has work and made no step for {age_s:.0f} s "
+                f"(hang_timeout_s is {self.hang_timeout_s:.0f}); its replica is replaced"
+            )
+
+    @property
+    def capacity(self) -> Capacity:
+        config = self._llm.vllm_config
+        return Capacity(
+            kv_tokens=config.cache_config.kv_cache_size_tokens,
+            max_num_seqs=config.scheduler_config.max_num_seqs,
+            max_model_len=config.model_config.max_model_len,
+        )
+
+    @property
+    def model(self) -> Model:
+        if self._model is None:
+            raise EngineDead("the engine is not loaded yet")
+        return self._model
+
+    async def shutdown(self) -> None:
+        if self._llm is not None:
+            await asyncio.to_thread(self._llm.shutdown)
+
+    def _enter(self) -> None:
+        if self._calls == 0:
+            self._busy_since = time.monotonic()
+        self._calls += 1
+
+    def _step_age_s(self) -> float:
+        if self._llm is None or not self._llm.get_num_unfinished_requests():
+            return 0.0
+        return time.monotonic() - max(self._watch.stepped_at, self._busy_since)
+
+    def _check_alive(self) -> None:
+        if self._llm is None or self._llm.errored:
+            raise EngineDead("the engine of this replica has died; it is being replaced, try again")
+
+    def _running_app(self) -> App:
+        self._check_alive()
+        if self._app is None:
+            raise EngineDead("the engine is not loaded yet")
+        return self._app
+
+    async def _warm_up(self) -> None:
+        """First requests compile kernels, templates and grammars; better now than for a client."""
+        started = time.monotonic()
+        model = self._args.names[0]
+        chat = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+        schema = {"name": "warm_up", "schema": {"type": "object", "properties": {"a": {}}}}
+        structured = {"response_format": {"type": "json_schema", "json_schema": schema}}
+        for extra in ({"stream": True}, structured):
+            body = json.dumps({**chat, **extra}).encode()
+            call = Call("warm-up", GENERATE_ROUTES[0], body, headers=JSON_HEADERS)
+            async for item in self.generate(call):
+                if isinstance(item, Head) and item.status != 200:
+                    logger.warning("warm-up request was refused with status %d", item.status)
+        logger.info("warm-up took %.1f s", time.monotonic() - started)
+
+
+JSON_HEADERS: Headers = ((b"content-type", b"application/json"),)
+
+
+def _arguments(args: EngineArgs, model_path: str) -> tuple[Any, argparse.Namespace]:
+    """vLLM's engine arguments, and the namespace that its front end reads."""
+    from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415
+    from vllm.entrypoints.launchers.cli_args import (  # noqa: PLC0415
+        FrontendArgs,
+        validate_parsed_serve_args,
+    )
+
+    known = AsyncEngineArgs.__dataclass_fields__
+    ours = {"model": model_path, "served_model_name": list(args.names)}
+    engine_args = AsyncEngineArgs(**ours, **{k: v for k, v in args.vllm.items() if k in known})
+    front = FrontendArgs(**{k: v for k, v in args.vllm.items() if k not in known})
+    namespace = argparse.Namespace(**(vars(front) | vars(engine_args)))
+    validate_parsed_serve_args(namespace)
+    return engine_args, namespace
+
+
+def _tapped_llm() -> Any:
+    from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415
+
+    class TappedLLM(AsyncLLM):
+        async def generate(
+            self, prompt: Any, sampling_params: Any, request_id: str, **options: Any
+        ) -> AsyncGenerator[Any, None]:
+            tap = _tap.get()
+            choice = _first_choice(request_id, sampling_params.n)
+            async for output in super().generate(prompt, sampling_params, request_id, **options):
+                if tap is not None:
+                    tap.note(request_id, choice, output)
+                yield output
+
+    return TappedLLM
+
+
+def _first_choice(request_id: str, n: int) -> int:
+    """Completions number the prompts of one request `cmpl-…-0`, `-1`; each has `n` choices."""
+    prompt = request_id.rsplit("-", 1)[-1] if request_id.startswith("cmpl-") else "0"
+    return int(prompt) * n if prompt.isdecimal() else 0
+
+
+async def _build_app(llm: Any, namespace: argparse.Namespace, tasks: Any) -> App:
+    launchers = importlib.import_module("vllm.entrypoints.launchers.app")
+    state = importlib.import_module("vllm.entrypoints.launchers.api_server.app_state")
+    app = launchers.build_app(namespace, tasks, llm.model_config)
+    await state.init_app_state(llm, app.state, namespace, tasks)
+    # vLLM stops its own server through this on an engine error; without it that error is
+    # masked by an AttributeError.
+    app.state.server = types.SimpleNamespace()
+    return app
+
+
+def _routes(tasks: Any) -> tuple[str, ...]:
+    generate = GENERATE_ROUTES if "generate" in tasks else ()
+    embed = ("/v1/embeddings",) if "embed" in tasks else ()
+    return (*generate, *embed, *TOKEN_ROUTES)
+
+
+def _items(message: Message, tap: Tap) -> list[Head | Frame]:
+    if message["type"] == "http.response.start":
+        status = message["status"]
+        if status == 503:
+            raise EngineOverloaded("the engine has no room for this request; try again")
+        if status >= 500:
+            raise EngineError("the engine failed on this request; its log has the reason")
+        return [Head(status, tuple(message.get("headers", ())))]
+    finished = not message.get("more_body", False)
+    return [*tap.frames(message.get("body", b""), finished=finished)]

@@ -1,0 +1,73 @@
+"""The two applications: what `import_path` in a YAML names.
+
+    applications:
+    - import_path: serve_app.serving.app:engine     one per model
+    - import_path: serve_app.serving.app:gateway
+
+Both builders refuse what `serve-app check` refuses. They run in a task on the cluster, so
+they also see what it has: an engine that cannot be placed is refused here, in seconds,
+and the `serve run` that asked for it ends.
+"""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import RequestRouterConfig
+
+from serve_app.checking.arguments import check_engine_args, check_gateway_args
+from serve_app.checking.file import check_file
+from serve_app.checking.problem import ConfigError
+from serve_app.errors import ClusterTooSmall
+from serve_app.serving.gateway import Gateway
+from serve_app.serving.launcher import Launch, find
+from serve_app.serving.preflight import deployed, require_room
+from serve_app.serving.replica import EngineReplica
+from serve_app.serving.router import ToChosenReplica
+
+
+def engine(args: dict[str, Any]) -> Application:
+    """One model; `args` is `config.EngineArgs`."""
+    launch = find(args)
+    with _refusal_ends(launch):
+        checked = check_engine_args(args)
+        if launch is not None:
+            _require_sound_file(launch)
+        if not checked.wait_for_nodes:
+            application = launch.application(args) if launch else deployed(args)
+            require_room(application, file=launch.path if launch else None)
+    deployment = serve.deployment(
+        EngineReplica,
+        name="Engine",
+        request_router_config=RequestRouterConfig(request_router_class=ToChosenReplica),
+    )
+    return deployment.bind(checked.model_dump())
+
+
+def gateway(args: dict[str, Any]) -> Application:
+    """The ingress router; `args` is `config.GatewayArgs`."""
+    with _refusal_ends(find(args)):
+        checked = check_gateway_args(args)
+    return serve.deployment(Gateway, name="Gateway").bind(checked.model_dump())
+
+
+def _require_sound_file(launch: Launch) -> None:
+    """Serve drops keys that it does not know before any builder sees them; the file has them."""
+    problems = check_file(launch.path)
+    if problems:
+        raise ConfigError(*problems)
+
+
+@contextmanager
+def _refusal_ends(launch: Launch | None) -> Generator[None]:
+    """Print a refusal for whoever reads the terminal, and end the command that waits there."""
+    try:
+        yield
+    except (ConfigError, ClusterTooSmall) as refusal:
+        print(f"\nREFUSED: {refusal}\n", file=sys.stderr, flush=True)
+        if launch is not None:
+            launch.end()
+        raise

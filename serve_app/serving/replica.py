@@ -1,0 +1,137 @@
+"""One engine as a Serve replica.
+
+The actor itself needs no GPU: its workers hold them, in the placement group that Serve
+makes for the replica. Loading happens in `__init__`, and Serve counts the replica as
+running only after it, so a replica that is in service is warm.
+"""
+
+import logging
+import os
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import ray
+from ray import serve
+
+from serve_app.config import EngineArgs, EngineTunables
+from serve_app.core.concurrency import slots
+from serve_app.engine.protocol import Call, Engine, Frame, Head
+from serve_app.engine.simulated import SimulatedEngine
+from serve_app.engine.vllm import VllmEngine
+from serve_app.errors import EngineError
+from serve_app.models import resolve
+from serve_app.serving.batches import batches
+from serve_app.serving.report import Beat, Report
+
+logger = logging.getLogger("ray.serve")
+
+
+class EngineReplica:
+    """Loads an engine, answers calls, reports load. `args` is a dumped `EngineArgs`."""
+
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, args: dict[str, Any]
+    ) -> None:
+        started = time.monotonic()
+        self._id: str = serve.get_replica_context().replica_id.unique_id
+        self._tunables = EngineTunables()
+        self._running: dict[str, int] = {}
+        self._depths: dict[str, tuple[float, Beat]] = {}
+        self._engine = _engine(EngineArgs.model_validate(args))
+        await self._engine.start()
+        load_s = time.monotonic() - started
+        logger.info("engine ready after %.1f s: %s", load_s, self._engine.capacity)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        self._tunables = EngineTunables.model_validate(user_config)
+        self._engine.hang_timeout_s = self._tunables.hang_timeout_s
+
+    async def generate(
+        self,
+        call: Call,
+        *,
+        gateway: str,
+        to: str,  # noqa: ARG002 - `to` is for the router
+    ) -> AsyncGenerator[list[Head | Frame], None]:
+        """Answer one call for `gateway`; items that are ready together come together."""
+        self._running[gateway] = self._running.get(gateway, 0) + call.sequences
+        try:
+            async with aclosing(batches(self._engine.generate(call))) as ready:
+                async for items in ready:
+                    yield items
+        finally:
+            self._running[gateway] -= call.sequences
+
+    async def beat(self, beat: Beat, *, to: str = "") -> Report:  # noqa: ARG002 - likewise
+        """Exchange depth for load."""
+        self._depths[beat.gateway] = (time.monotonic(), beat)
+        return Report(
+            replica=self._id,
+            model=self._engine.model,
+            capacity=self._engine.capacity,
+            stats=self._engine.stats(),
+            slots=self._slots(),
+            running=dict(self._running),
+            is_healthy=self._is_healthy(),
+        )
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What the policy reads; see `serving.autoscaler`. Serve disables this hook for good
+        when it raises, so it only adds numbers up."""
+        stats = self._engine.stats()
+        depths = self._fresh_depths()
+        return {
+            "running": float(sum(self._running.values())),
+            "waiting": float(stats.waiting),
+            "kv_usage": stats.kv_usage,
+            "slots": float(self._slots()),
+            "depth": float(sum(beat.depth for beat in depths)),
+            "depth_tokens": float(sum(beat.depth_tokens for beat in depths)),
+        }
+
+    async def check_health(self) -> None:
+        """Serve replaces the replica after three failures in a row."""
+        self._engine.check_health()
+
+    async def __del__(self) -> None:
+        """Serve calls this when the last stream has ended, or its patience has."""
+        if hasattr(self, "_engine"):
+            await self._engine.shutdown()
+
+    def _fresh_depths(self) -> list[Beat]:
+        oldest = time.monotonic() - self._tunables.depth_timeout_s
+        self._depths = {g: entry for g, entry in self._depths.items() if entry[0] >= oldest}
+        return [beat for _, beat in self._depths.values()]
+
+    def _slots(self) -> int:
+        capacity = self._engine.capacity
+        return slots(
+            kv_tokens=capacity.kv_tokens,
+            max_num_seqs=capacity.max_num_seqs,
+            max_model_len=capacity.max_model_len,
+            expected_tokens=self._tunables.expected_tokens,
+            overcommit=self._tunables.overcommit,
+        )
+
+    def _is_healthy(self) -> bool:
+        try:
+            self._engine.check_health()
+        except EngineError as error:
+            logger.error("unhealthy: %s", error)  # noqa: TRY400 - the message says it all
+            return False
+        return True
+
+
+def _engine(args: EngineArgs) -> Engine:
+    if args.kind == "simulated":
+        return SimulatedEngine(args.simulated, names=args.names)
+    # vLLM's engine process joins Ray through this; without it, it may start a cluster of its own.
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    return VllmEngine(
+        args,
+        model_path=str(resolve(args.model)),
+        placement_group=ray.util.get_current_placement_group(),
+    )
