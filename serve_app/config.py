@@ -39,7 +39,7 @@ class Simulated(Knobs):
     default_output_tokens: int = Field(default=64, ge=1)
     """Length of an answer when the request does not say."""
     faults: bool = False
-    """Obey `simulate: fail|hang|die|stall` markers in a prompt. For tests only."""
+    """Obey markers in a prompt such as `simulate: die` (engine/simulated.py). For tests only."""
 
 
 class EngineArgs(Knobs):
