@@ -29,15 +29,18 @@ class RayEngines:
     async def call(self, replica_id: str, call: Call) -> AsyncGenerator[Items, None]:
         """See `Engines.call`. Leaving early cancels the call on the replica."""
         response = self._stream.generate.remote(call, gateway=self.gateway, to=replica_id)
+        is_whole = False
         try:
             async for items in response:
                 yield items
+            is_whole = True
         except RayTaskError as error:
             raise _own_error(error) from None
         except (RayActorError, RayServeException) as error:
             raise ReplicaLost("the replica that ran this request is gone; try again") from error
         finally:
-            response.cancel()
+            if not is_whole:
+                response.cancel()
 
     async def beat(self, lane: Lane, *, timeout_s: float) -> list[Report]:
         """Tell every replica our depth, hear its load; those that stay silent are left out."""

@@ -73,4 +73,13 @@ class Gateway:
             replicas = [report.seen_by(engines.gateway, now=now) for report in reports]
             lane.hear(replicas, reports[0].model, reports[0].capacity)
         else:
-            lane.hear_nothing()
+            lane.hear_nothing(waits_for=await asyncio.to_thread(_state_of, lane.application))
+
+
+def _state_of(application: str) -> str:
+    """What Serve says of an application that has no replica in service; blocks for a moment."""
+    status = serve.status().applications.get(application)
+    if status is None:
+        return f"application {application!r}, which is not deployed"
+    deployments = [f"{name} is {d.status}: {d.message}" for name, d in status.deployments.items()]
+    return "; ".join((f"application {application!r}, which is {status.status}", *deployments))

@@ -96,8 +96,9 @@ class Lane:
         self._dispatcher.retain({replica.id for replica in replicas})
         self.dispatch()
 
-    def hear_nothing(self) -> None:
-        """No replica is in service."""
+    def hear_nothing(self, *, waits_for: str) -> None:
+        """No replica is in service; `waits_for` says, in words, what would change that."""
+        self.waits_for = waits_for
         self._dispatcher.retain(set())
         self.dispatch()
 
