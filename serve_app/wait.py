@@ -1,0 +1,62 @@
+"""Wait for a gateway that was just started, then show a first request to paste.
+
+Runs beside `serve run` in `make serve`; ends when its parent does, so that Ctrl-C on the
+one stops both.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
+
+POLL_S = 0.25
+ANSWER_TIMEOUT_S = 5.0
+
+_EXAMPLE = """
+Ready after {waited_s:.0f} s at {url}. A first request, from another terminal:
+
+  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'
+"""
+
+
+def wait(url: str = "http://127.0.0.1:8000", timeout_s: float = 600.0) -> int:
+    """Poll `/ready` until it answers 200; returns the exit status, 1 after `timeout_s`."""
+    parent, started = os.getppid(), time.monotonic()
+    while os.getppid() == parent:
+        waited_s = time.monotonic() - started
+        reason = _not_ready(url)
+        if reason is None:
+            print(_EXAMPLE.format(url=url, waited_s=waited_s, body=_first_request(url)), flush=True)
+            return 0
+        if waited_s >= timeout_s:
+            print(f"serve-app: {url} not ready after {waited_s:.0f} s: {reason}", file=sys.stderr)
+            return 1
+        time.sleep(POLL_S)
+    return 1
+
+
+def _not_ready(url: str) -> str | None:
+    try:
+        _get(f"{url}/ready")
+    except HTTPError as error:
+        return error.read().decode(errors="replace")
+    except (URLError, OSError) as error:
+        return str(error)
+    return None
+
+
+def _first_request(url: str) -> str:
+    model = json.loads(_get(f"{url}/v1/models"))["data"][0]["id"]
+    question: dict[str, Any] = {"role": "user", "content": "What is the capital of France?"}
+    return json.dumps({"model": model, "messages": [question]})
+
+
+def _get(url: str) -> bytes:
+    # A proxy that the environment names would be asked for 127.0.0.1.
+    opener = build_opener(ProxyHandler({}))
+    with opener.open(url, timeout=ANSWER_TIMEOUT_S) as answer:
+        read: bytes = answer.read()
+    return read
