@@ -166,11 +166,12 @@ class VllmEngine:
             await messages.aclose()
 
     def stats(self) -> EngineStats:
-        watch = self._watch
+        watch, is_idle = self._watch, not self._has_work()
+        # The watch hears of steps, and an engine whose last request was aborted makes none.
         return EngineStats(
-            waiting=watch.waiting,
-            running=watch.running,
-            kv_usage=watch.kv_usage,
+            waiting=0 if is_idle else watch.waiting,
+            running=0 if is_idle else watch.running,
+            kv_usage=0.0 if is_idle else watch.kv_usage,
             prefix_hit_rate=watch.prefix_hit_rate,
             step_age_s=self._step_age_s(),
         )
@@ -209,9 +210,12 @@ class VllmEngine:
         self._calls += 1
 
     def _step_age_s(self) -> float:
-        if self._llm is None or not self._llm.get_num_unfinished_requests():
+        if not self._has_work():
             return 0.0
         return time.monotonic() - max(self._watch.stepped_at, self._busy_since)
+
+    def _has_work(self) -> bool:
+        return self._llm is not None and self._llm.get_num_unfinished_requests() > 0
 
     def _check_alive(self) -> None:
         if self._llm is None or self._llm.errored:

@@ -57,26 +57,27 @@ def _refuse_unless_allowed(
     instead = _INSTEAD.get(key) or (near[0] if near else "")
     advice = f"Send {instead} instead." if instead else "Leave it out."
     where = f"{field}.{name}" if field else name
-    raise Unsupported(f"{where} is not a field that this gateway lets through. {advice}", param=where)
+    message = f"{where} is not a field that this gateway lets through. {advice}"
+    raise Unsupported(message, param=where)
 
 
-def anything(value: Any, limits: Limits, field: str) -> None:
+def anything(_value: Any, _limits: Limits, _field: str) -> None:
     """Any value: it costs nothing, and what is wrong with it the engine says."""
 
 
-def flag(value: Any, limits: Limits, field: str) -> None:
+def flag(value: Any, _limits: Limits, field: str) -> None:
     """true or false."""
     if type(value) is not bool:
         raise Malformed(f"{field} must be true or false.", param=field)
 
 
-def text(value: Any, limits: Limits, field: str) -> None:
+def text(value: Any, _limits: Limits, field: str) -> None:
     """A string."""
     if type(value) is not str:
         raise Malformed(f"{field} must be a string.", param=field)
 
 
-def mapping(value: Any, limits: Limits, field: str) -> None:
+def mapping(value: Any, _limits: Limits, field: str) -> None:
     """An object with any members."""
     if type(value) is not dict:
         raise Malformed(f"{field} must be an object.", param=field)
@@ -92,7 +93,7 @@ def name(value: Any, limits: Limits, field: str) -> None:
 def only(accepted: Any, why: str) -> Check:
     """One value, because the others ask for what this gateway does not do."""
 
-    def check(value: Any, limits: Limits, field: str) -> None:
+    def check(value: Any, _limits: Limits, field: str) -> None:
         if value != accepted or type(value) is not type(accepted):
             raise Unsupported(f"{field} is not supported: {why}.", param=field)
 
@@ -102,7 +103,7 @@ def only(accepted: Any, why: str) -> Check:
 def one_of(*accepted: str) -> Check:
     """One of a few strings."""
 
-    def check(value: Any, limits: Limits, field: str) -> None:
+    def check(value: Any, _limits: Limits, field: str) -> None:
         if value not in accepted:
             raise Malformed(f"{field} must be one of {', '.join(accepted)}.", param=field)
 
@@ -126,7 +127,7 @@ def integer(low: int, high: int | str) -> Check:
 def number(low: float, high: float) -> Check:
     """A number from `low` to `high`."""
 
-    def check(value: Any, limits: Limits, field: str) -> None:
+    def check(value: Any, _limits: Limits, field: str) -> None:
         if type(value) is not int and type(value) is not float:
             raise Malformed(f"{field} must be a number.", param=field)
         if not low <= value <= high:
@@ -158,20 +159,6 @@ def stop(value: Any, limits: Limits, field: str) -> None:
             f"the limit is {limits.stop_chars} (limits.stop_chars).",
             param=field,
         )
-
-
-def stop_token_ids(value: Any, limits: Limits, field: str) -> None:
-    """A list of token ids."""
-    if type(value) is not list or not are_token_ids(value):
-        raise Malformed(f"{field} must be a list of token ids.", param=field)
-    many(value, limits, field, most="stop")
-
-
-def are_token_ids(values: list[Any]) -> bool:
-    """Whether all of these, of which there may be none, could be token ids."""
-    if not values:
-        return True
-    return set(map(type, values)) == {int} and min(values) >= 0 and max(values) < 2**31
 
 
 def logit_bias(value: Any, limits: Limits, field: str) -> None:

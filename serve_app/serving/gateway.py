@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -33,7 +32,9 @@ class Gateway:
         self._tunables = GatewayTunables()
         applications = dict.fromkeys(models.values())
         self._engines = {a: RayEngines(a, gateway=name) for a in applications}
-        self._lanes = {a: Lane(a, e, self._tunables) for a, e in self._engines.items()}
+        self._lanes = {
+            a: Lane(a, e, self._tunables, gateway=name) for a, e in self._engines.items()
+        }
         lanes = {model: self._lanes[application] for model, application in models.items()}
         self._ingress = Ingress(lanes, self._tunables, Metrics())
         self._beating = [asyncio.create_task(self._beat(lane)) for lane in self._lanes.values()]
@@ -69,9 +70,7 @@ class Gateway:
             logger.debug("no beat from %s: %s", lane.application, error)
             reports = []
         if reports:
-            now = time.monotonic()
-            replicas = [report.seen_by(engines.gateway, now=now) for report in reports]
-            lane.hear(replicas, reports[0].model, reports[0].capacity)
+            lane.hear(reports)
         else:
             lane.hear_nothing(waits_for=await asyncio.to_thread(_state_of, lane.application))
 
@@ -81,5 +80,8 @@ def _state_of(application: str) -> str:
     status = serve.status().applications.get(application)
     if status is None:
         return f"application {application!r}, which is not deployed"
-    deployments = [f"{name} is {d.status}: {d.message}" for name, d in status.deployments.items()]
-    return "; ".join((f"application {application!r}, which is {status.status}", *deployments))
+    deployments = [
+        f"{name} is {deployment.status.value} {deployment.message}".rstrip()
+        for name, deployment in status.deployments.items()
+    ]
+    return "; ".join((f"application {application!r}, which is {status.status.value}", *deployments))

@@ -129,8 +129,8 @@ class Ingress:
             raise ModelNotFound(
                 f"no model of that name; this gateway serves: {names}", param="model"
             )
-        if lane.model is not None and path not in lane.model.routes:
-            has = ", ".join(lane.model.routes)
+        if lane.reports and path not in lane.reports[0].model.routes:
+            has = ", ".join(lane.reports[0].model.routes)
             raise RouteNotFound(f"{model} does not answer {path}; it answers: {has}")
         return lane
 
@@ -165,11 +165,12 @@ class Ingress:
 
     def _card(self, name: str) -> dict[str, Any]:
         lane = self._lanes[name]
-        created = lane.model.created if lane.model is not None else self._started
-        card = {"id": name, "object": "model", "created": created, "owned_by": lane.application}
-        if lane.capacity is not None:
-            card["max_model_len"] = lane.capacity.max_model_len
-        return card
+        card = {"id": name, "object": "model", "owned_by": lane.application}
+        if not lane.reports:
+            return {**card, "created": self._started}
+        report = lane.reports[0]
+        max_model_len = report.capacity.max_model_len
+        return {**card, "created": report.model.created, "max_model_len": max_model_len}
 
 
 class _Endpoint:

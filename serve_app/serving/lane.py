@@ -17,8 +17,9 @@ from serve_app.core.dispatch import Dispatcher
 from serve_app.core.queue import WaitingQueue
 from serve_app.core.request import Request
 from serve_app.core.routing import Replica, Routing
-from serve_app.engine.protocol import Call, Capacity, Frame, Head, Model
+from serve_app.engine.protocol import Call, Frame, Head
 from serve_app.errors import DeadlineExceeded, EngineUnavailable, NoReplica
+from serve_app.serving.report import Report
 
 logger = logging.getLogger("ray.serve")
 
@@ -46,11 +47,12 @@ class Lane:
         engines: Engines,
         tunables: GatewayTunables,
         *,
+        gateway: str,
         clock: Clock = time.monotonic,
     ) -> None:
         self.application = application
-        self.model: Model | None = None
-        self.capacity: Capacity | None = None
+        self.gateway = gateway
+        self.reports: Sequence[Report] = ()
         self.waits_for = f"application {application!r} to have a running replica"
         self._engines = engines
         self._clock = clock
@@ -89,18 +91,18 @@ class Lane:
         self._dispatcher.queue.max_tokens = tunables.queue.max_tokens
         self._dispatcher.routing = Routing(stale_after_s=tunables.stale_after_s)
 
-    def hear(self, replicas: Sequence[Replica], model: Model, capacity: Capacity) -> None:
+    def hear(self, reports: Sequence[Report]) -> None:
         """Take what all replicas in service report; those left out are no longer used."""
-        self.model, self.capacity = model, capacity
-        self._dispatcher.observe(replicas)
-        self._dispatcher.retain({replica.id for replica in replicas})
+        now = self._clock()
+        self.reports = reports
+        self._dispatcher.observe(report.seen_by(self.gateway, now=now) for report in reports)
+        self._dispatcher.retain({report.replica for report in reports})
         self.dispatch()
 
     def hear_nothing(self, *, waits_for: str) -> None:
         """No replica is in service; `waits_for` says, in words, what would change that."""
         self.waits_for = waits_for
-        self._dispatcher.retain(set())
-        self.dispatch()
+        self.hear(())
 
     def dispatch(self) -> None:
         """Act on what the dispatcher decides now; also called on every beat, for deadlines."""

@@ -5,13 +5,26 @@ scraper adds them up. Labels are closed lists (models, outcome codes), never wha
 sent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from serve_app.serving.lane import Lane
 from serve_app.serving.relay import Outcome
 
+LANE_GAUGES = {
+    "depth": "Requests that wait",
+    "depth_tokens": "Their tokens, estimated",
+    "running": "Requests that run on a replica",
+    "ready_replicas": "Replicas that can answer",
+}
+ENGINE_GAUGES = {
+    "running": "Sequences that the engine runs, as of the last beat",
+    "waiting": "Sequences that wait inside the engine",
+    "kv_usage": "Share of the KV cache in use",
+    "prefix_hit_rate": "Share of prompt tokens found in the prefix cache",
+    "slots": "Sequences that gateways may send it",
+}
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
@@ -39,16 +52,8 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        names = ("depth", "depth_tokens", "running", "ready_replicas")
-        self._gauges = {
-            name: Gauge(
-                f"gateway_{name}",
-                f"{name} now, by application",
-                ["application"],
-                registry=self._registry,
-            )
-            for name in names
-        }
+        self._lane_gauges = self._gauges("gateway", LANE_GAUGES, ["application"])
+        self._engine_gauges = self._gauges("engine", ENGINE_GAUGES, ["application", "replica"])
 
     def ended(self, model: str, outcome: Outcome, seconds: float) -> None:
         """Count one request; `model` is empty when the request named none of ours."""
@@ -61,9 +66,36 @@ class Metrics:
 
     def text(self, lanes: Mapping[str, Lane]) -> bytes:
         """The exposition format, with the lanes as they are now."""
+        for gauge in (*self._lane_gauges.values(), *self._engine_gauges.values()):
+            gauge.clear()  # replicas that are gone
         for lane in lanes.values():
             ready = sum(replica.is_healthy for replica in lane.replicas)
-            values = (lane.depth, lane.depth_tokens, lane.running, ready)
-            for gauge, value in zip(self._gauges.values(), values, strict=True):
-                gauge.labels(lane.application).set(value)
+            _set(
+                self._lane_gauges,
+                (lane.depth, lane.depth_tokens, lane.running, ready),
+                lane.application,
+            )
+            for report in lane.reports:
+                stats = report.stats
+                numbers = (
+                    stats.running,
+                    stats.waiting,
+                    stats.kv_usage,
+                    stats.prefix_hit_rate,
+                    report.slots,
+                )
+                _set(self._engine_gauges, numbers, lane.application, report.replica)
         return generate_latest(self._registry)
+
+    def _gauges(
+        self, prefix: str, described: Mapping[str, str], labels: list[str]
+    ) -> dict[str, Gauge]:
+        return {
+            name: Gauge(f"{prefix}_{name}", text, labels, registry=self._registry)
+            for name, text in described.items()
+        }
+
+
+def _set(gauges: Mapping[str, Gauge], values: Sequence[float], *labels: str) -> None:
+    for gauge, value in zip(gauges.values(), values, strict=True):
+        gauge.labels(*labels).set(value)

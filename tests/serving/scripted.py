@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from serve_app.config import GatewayTunables
-from serve_app.core.routing import Replica
-from serve_app.engine.protocol import Call, Capacity, Frame, Head, Model, Usage
+from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Model, Usage
 from serve_app.errors import RequestError
 from serve_app.serving.lane import Items, Lane
+from serve_app.serving.report import Report
 
 STREAM = Head(200, ((b"content-type", b"text/event-stream; charset=utf-8"),))
 WHOLE = Head(200, ((b"content-type", b"application/json"), (b"content-length", b"2")))
@@ -60,8 +60,14 @@ def lane(
     **tunables: object,
 ) -> Lane:
     """A lane whose replicas, those of the scripts, have all just reported."""
-    made = Lane(
-        "app", engines, GatewayTunables.model_validate(tunables), clock=clock or ManualClock()
-    )
-    made.hear([Replica(name, slots, 0, seen_at=0.0) for name in engines.scripts], MODEL, CAPACITY)
+    checked = GatewayTunables.model_validate(tunables)
+    made = Lane("app", engines, checked, gateway="here", clock=clock or ManualClock())
+    made.hear([report(name, slots=slots) for name in engines.scripts])
     return made
+
+
+def report(
+    name: str, *, slots: int = 1, model: Model = MODEL, capacity: Capacity = CAPACITY
+) -> Report:
+    """What an idle, healthy replica says."""
+    return Report(name, model, capacity, EngineStats(), slots, running={}, is_healthy=True)

@@ -1,0 +1,97 @@
+"""`serve run FILE` as a user gives it, on a Ray cluster of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+BIN = Path(sys.executable).parent
+DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
+# No other cluster on this machine is joined, and none is asked for a token.
+ENVIRONMENT = {**os.environ, "RAY_ADDRESS": "local", "RAY_AUTH_MODE": "disabled"}
+POLL_S = 0.1
+
+
+class ServeRun:
+    """A running `serve run`; `log` is what it printed."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self._log = log
+        self.started = time.monotonic()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body; status 0 while nothing answers."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str) -> float:
+        """The sum of a gateway metric over its labels."""
+        _, text = self.get("/metrics")
+        lines = [line for line in text.splitlines() if line.startswith((name + "{", name + " "))]
+        return sum(float(line.split()[-1]) for line in lines)
+
+    def replicas(self, model: str) -> int:
+        _, text = self.get("/ready")
+        return json.loads(text)["models"][model]["replicas"] if text.startswith("{") else 0
+
+    def until(self, condition: Any, what: str, timeout_s: float) -> float:
+        """Seconds until `condition()` is true; fails with the end of the log after `timeout_s`."""
+        start = time.monotonic()
+        while not condition():
+            waited_s = time.monotonic() - start
+            gone = self.process.poll() is not None
+            assert not gone, f"`serve run` ended:\n{self.log[-4000:]}"
+            assert waited_s < timeout_s, f"no {what} after {waited_s:.0f} s:\n{self.log[-4000:]}"
+            time.sleep(POLL_S)
+        return time.monotonic() - start
+
+
+@contextmanager
+def serve_run(file: Path, log: Path, *, port: int = 8000) -> Iterator[ServeRun]:
+    """Run `file`; on the way out, Ctrl-C, and wait until all of it is gone."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [BIN / "serve", "run", file],
+            env=ENVIRONMENT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield ServeRun(process, f"http://127.0.0.1:{port}", log)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def variant(name: str, to: Path, change: Any) -> Path:
+    """A copy of deployments/`name`, changed by `change(document)`."""
+    document = yaml.safe_load((DEPLOYMENTS / name).read_text())
+    change(document)
+    to.write_text(yaml.safe_dump(document, sort_keys=False))
+    return to
