@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class Knobs(BaseModel):
     """Base of every block: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Simulated(Knobs):
@@ -102,8 +104,8 @@ class Limits(Knobs):
     """Estimated prompt tokens; the engine's own max_model_len still holds."""
     max_tokens: int = Field(default=65_536, ge=1)
     """Output tokens that a request may ask for."""
-    stop: int = Field(default=16, ge=0)
-    """Stop strings; every one is searched for at every token."""
+    stop: int = Field(default=4, ge=0)
+    """Stop strings, or stop tokens. vLLM takes 4 unless VLLM_MAX_STOP_STRINGS says more."""
     stop_chars: int = Field(default=256, ge=1)
     """Length of one stop string."""
     logprobs: int = Field(default=20, ge=0)
@@ -120,7 +122,7 @@ class Limits(Knobs):
     schema_depth: int = Field(default=16, ge=1)
     """Nesting of one JSON schema."""
     schema_members: int = Field(default=256, ge=1)
-    """Members of one object in a schema: 256 optional properties compile in 0.1 s, 3000 in 147 s."""
+    """Members of one object in a schema: 256 optional ones compile in 0.1 s, 3000 in 147 s."""
     schema_bounds: int = Field(default=8, ge=0)
     """Bounds in the schemas of one field: different minLength/maxLength pairs (about 1 s each to
     compile) and objects with minProperties or maxProperties."""

@@ -23,8 +23,9 @@ BUFFERED_MESSAGES = 64
 class Exchange:
     """One request and response, as the app sees them."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, *, disconnect_timeout_s: float = 5.0) -> None:
         self._call = call
+        self._disconnect_timeout_s = disconnect_timeout_s
         self._sent: asyncio.Queue[Message | None] = asyncio.Queue(BUFFERED_MESSAGES)
         self._body_read = False
         self._client_gone = asyncio.Event()
@@ -32,7 +33,7 @@ class Exchange:
     async def messages(self, app: App) -> AsyncGenerator[Message, None]:
         """What the app sends, until its response is complete.
 
-        Closing this generator tells the app that the client is gone, and cancels it.
+        Closing this generator tells the app that the client is gone, and ends it.
         Raises what the app raises.
         """
         task = asyncio.create_task(self._run(app))
@@ -42,15 +43,22 @@ class Exchange:
             await task
         finally:
             self._client_gone.set()
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+            await self._end(task)
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        """Let the app hear of the disconnect before it is cancelled: vLLM runs a request that
+        does not stream in a task of its own, and only stops that one when it hears."""
+        await asyncio.wait([task], timeout=self._disconnect_timeout_s)
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
 
     async def _run(self, app: App) -> None:
         try:
             await app(self._scope(), self._receive, self._sent.put)
         finally:
-            await self._sent.put(None)
+            if not self._client_gone.is_set():
+                await self._sent.put(None)
 
     async def _receive(self) -> Message:
         if not self._body_read:

@@ -234,7 +234,7 @@ class VllmEngine:
         chat = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
         schema = {"name": "warm_up", "schema": {"type": "object", "properties": {"a": {}}}}
         structured = {"response_format": {"type": "json_schema", "json_schema": schema}}
-        for extra in ({"stream": True}, structured):
+        for extra in ({"stream": True}, {"logprobs": True, "top_logprobs": 1}, structured):
             body = json.dumps({**chat, **extra}).encode()
             call = Call("warm-up", GENERATE_ROUTES[0], body, headers=JSON_HEADERS)
             async for item in self.generate(call):

@@ -33,6 +33,11 @@ from tests.serving.bodies import (
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "[["}'}}
 TEXT = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+TURNS = [
+    {"role": "system", "content": "be brief"},
+    {"role": "assistant", "content": None, "reasoning": "hm", "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c", "content": [TEXT]},
+]
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"n": None, "stop": None, "tools": None, "stream": None}),  # null is absent
     (CHAT, {"n": 8, "stop": ["x"] * 4, "logit_bias": {"7": -100, "8": 0.5}, "seed": -1}),
@@ -55,16 +60,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     # Properties that happen to have the name of a keyword.
     (CHAT, {"tools": [tool({"properties": {"pattern": {"type": "string"}, "minLength": {}}})]}),
     (CHAT, user([TEXT, {"type": "text", "text": "there"}])),
-    (
-        CHAT,
-        {
-            "messages": [
-                {"role": "system", "content": "be brief"},
-                {"role": "assistant", "content": None, "reasoning": "hm", "tool_calls": [CALL]},
-                {"role": "tool", "tool_call_id": "c", "content": [TEXT]},
-            ]
-        },
-    ),
+    (CHAT, {"messages": TURNS}),
     (COMPLETIONS, {"prompt": ["a", "b"], "echo": True, "logprobs": 5, "max_tokens": 0}),
     (COMPLETIONS, {"prompt": [[1, 2], [3]], "max_tokens": None}),
     (COMPLETIONS, {"prompt": [1, 2, 3]}),
@@ -228,8 +224,8 @@ MODELS = {
 _ACCOUNTING = {"safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier"}
 IGNORED = {
     CHAT: {*_ACCOUNTING, "metadata", "modalities", "prediction", "store", "verbosity"},
-    COMPLETIONS: {*_ACCOUNTING, "metadata", "best_of", "stream_options"},
-    RESPONSES: {*_ACCOUNTING, "stream_options"},
+    COMPLETIONS: {*_ACCOUNTING, "metadata", "best_of"},
+    RESPONSES: {"safety_identifier", "prompt_cache_retention", "stream_options"},
     MESSAGES: {"service_tier", "cache_control", "context_management"},
 }
 

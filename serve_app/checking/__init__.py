@@ -1,0 +1,1 @@
+"""What `serve-app check` refuses, and the application builders with it."""

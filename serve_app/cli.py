@@ -1,0 +1,77 @@
+"""`serve-app`: what an operator types beside `serve` and `ray`.
+
+Exit status: 0 is well, 1 is a problem with what was asked about, 2 is a problem with the
+question.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from serve_app import reference
+from serve_app.checking.problem import nearest
+from serve_app.wait import wait
+
+COMMANDS = ("check", "models", "reference", "wait")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status, or raises `SystemExit` with it for wrong usage."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        parser.error(f"there is no command {words[0]}{nearest(words[0], COMMANDS)}")
+    chosen = parser.parse_args(words)
+    return int(chosen.run(chosen))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("serve-app", description="Serve models on your own GPUs.")
+    parser.add_argument("--version", action="version", version=version("serve-app"))
+    commands = parser.add_subparsers(required=True, metavar="{" + ",".join(COMMANDS) + "}")
+
+    check = commands.add_parser("check", help="say what is wrong with a Serve YAML")
+    check.add_argument("files", nargs="+", metavar="FILE")
+    check.set_defaults(run=_check)
+
+    models = commands.add_parser("models", help="get models").add_subparsers(required=True)
+    fetch = models.add_parser("fetch", help="get a model into the cache, or into a folder")
+    fetch.add_argument("name", metavar="NAME", help="a name, a Hugging Face id, or a folder")
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="folder to put it into")
+    fetch.set_defaults(run=_fetch)
+
+    knobs = commands.add_parser("reference", help=f"write {reference.FILE}")
+    knobs.add_argument("--check", action="store_true", help="only say whether it is current")
+    knobs.set_defaults(run=_reference)
+
+    ready = commands.add_parser("wait", help="wait until a gateway can answer")
+    ready.add_argument("--url", default="http://127.0.0.1:8000")
+    ready.add_argument("--timeout-s", type=float, default=600.0, metavar="SECONDS")
+    ready.set_defaults(run=_wait)
+    return parser
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from serve_app.checking.file import check_file  # noqa: PLC0415 - imports Ray
+
+    sys.path.insert(0, str(Path.cwd()))  # as `serve run` does, for what the file imports
+    problems = [problem for file in chosen.files for problem in check_file(file)]
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+def _fetch(chosen: argparse.Namespace) -> int:
+    from serve_app.models import fetch  # noqa: PLC0415 - imports what talks to model hubs
+
+    return fetch(chosen.name, to=chosen.to)
+
+
+def _reference(chosen: argparse.Namespace) -> int:
+    return reference.check() if chosen.check else reference.write()
+
+
+def _wait(chosen: argparse.Namespace) -> int:
+    return wait(chosen.url, timeout_s=chosen.timeout_s)

@@ -1,0 +1,56 @@
+"""vLLM's Ray executor on the CPU platform: the ranks of one engine on several nodes, no GPU.
+
+vLLM takes a placement group apart by its GPUs, and refuses Ray on CPU. So nothing that
+spreads an engine over nodes could be shown by a test or tried on a laptop. Topology,
+message queues and the watch over dead ranks are vLLM's own (0.32); replaced is what takes
+GPUs, or one machine, for granted:
+
+* a bundle with a CPU is one for a rank: give {CPU: 1} per rank;
+* a rank takes nothing of its bundle, since the replica sits in the first one with it;
+* a rank has no device ids;
+* ranks speak TCP.
+
+Loaded by `distributed_executor_backend: serve_app.engine.cpu_ray_executor.CpuRayExecutor`
+in `args.vllm`, and then only in the processes of that engine.
+"""
+
+from typing import Any
+
+import ray
+from vllm.distributed.device_communicators.cpu_communicator import CpuCommunicator
+from vllm.platforms import current_platform
+from vllm.v1.executor import ray_executor_v2
+
+
+class TcpCommunicator(CpuCommunicator):
+    """vLLM would take shared memory for all ranks that were told the same address to meet
+    at. Ray's ranks always are, and those on another machine would wait for it for ever."""
+
+    def _all_group_ranks_share_shm_group_name(self) -> bool:
+        return False
+
+
+class CpuRayWorkerProc(ray_executor_v2.RayWorkerProc):
+    """One rank, as a Ray actor."""
+
+    def get_node_and_physical_gpu_ids(self) -> tuple[str, list[int]]:
+        return ray.get_runtime_context().get_node_id(), []
+
+    def initialize_worker(self, *args: Any, **options: Any) -> None:
+        communicator = f"{__name__}.{TcpCommunicator.__name__}"
+        type(current_platform).get_device_communicator_cls = lambda _: communicator
+        super().initialize_worker(*args, **options)
+
+
+class CpuRayExecutor(ray_executor_v2.RayExecutorV2):
+    """All ranks of one engine, in the placement group of its replica."""
+
+    @staticmethod
+    def _get_actor_resource_kwargs() -> dict[str, Any]:
+        return {}
+
+    def _init_executor(self) -> None:
+        # The inherited code reads both as globals.
+        ray_executor_v2.RayWorkerProc = CpuRayWorkerProc
+        type(current_platform).ray_device_key = "CPU"
+        super()._init_executor()

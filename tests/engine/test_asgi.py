@@ -1,0 +1,87 @@
+"""A call into an ASGI app: what it sends comes out, and it hears of a client that leaves."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from serve_app.engine.asgi import App, Exchange, Message
+from serve_app.engine.protocol import Call
+
+CALL = Call("r1", "/v1/chat/completions", b'{"a": 1}')
+
+
+async def echo(scope: Message, receive, send) -> None:
+    request = await receive()
+    await send({"type": "http.response.start", "status": 200, "path": scope["path"]})
+    await send({"type": "http.response.body", "body": request["body"]})
+
+
+def test_what_the_app_sends_comes_out_in_order() -> None:
+    async def ask() -> list[Message]:
+        return [message async for message in Exchange(CALL).messages(echo)]
+
+    start, body = asyncio.run(ask())
+    assert (start["path"], body["body"]) == (CALL.path, CALL.body)
+
+
+def test_what_the_app_raises_is_raised() -> None:
+    async def broken(scope, receive, send) -> None:
+        raise ValueError("broken")
+
+    async def ask() -> None:
+        async for _ in Exchange(CALL).messages(broken):
+            pass
+
+    with pytest.raises(ValueError, match="broken"):
+        asyncio.run(ask())
+
+
+def heard_by(app_ends_on_disconnect: bool) -> list[str]:
+    """What an app hears when its reader leaves after the first message."""
+    heard: list[str] = []
+
+    async def app(scope, receive, send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200})
+        try:
+            heard.append((await receive())["type"])
+            if not app_ends_on_disconnect:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            heard.append("cancelled")
+            raise
+
+    async def leave(to: App) -> None:
+        async with aclosing(Exchange(CALL, disconnect_timeout_s=0.01).messages(to)) as messages:
+            await anext(messages)
+
+    asyncio.run(leave(app))
+    return heard
+
+
+def test_an_app_hears_that_its_client_left_before_anything_is_cancelled() -> None:
+    assert heard_by(app_ends_on_disconnect=True) == ["http.disconnect"]
+
+
+def test_an_app_that_does_not_care_is_cancelled() -> None:
+    assert heard_by(app_ends_on_disconnect=False) == ["http.disconnect", "cancelled"]
+
+
+def test_a_slow_reader_slows_the_app_and_not_the_memory() -> None:
+    sent = 0
+
+    async def flood(scope, receive, send) -> None:
+        nonlocal sent
+        for _ in range(10_000):
+            await send({"type": "http.response.body", "body": b"x"})
+            sent += 1
+
+    async def read_one() -> None:
+        async with aclosing(Exchange(CALL, disconnect_timeout_s=0.01).messages(flood)) as messages:
+            await anext(messages)
+            for _ in range(200):
+                await asyncio.sleep(0)
+
+    asyncio.run(read_one())
+    assert sent < 100
