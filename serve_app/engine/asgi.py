@@ -72,7 +72,8 @@ class Exchange:
         request_id = (b"x-request-id", self._call.request_id.encode())
         return {
             "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            # From 2.4 on Starlette's streams do not listen for a disconnect: `send` is to raise.
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
             "method": self._call.method,
             "scheme": "http",

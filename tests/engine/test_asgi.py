@@ -1,9 +1,12 @@
 """A call into an ASGI app: what it sends comes out, and it hears of a client that leaves."""
 
 import asyncio
+import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
+from starlette.responses import StreamingResponse
 
 from serve_app.engine.asgi import App, Exchange, Message
 from serve_app.engine.protocol import Call
@@ -85,3 +88,25 @@ def test_a_slow_reader_slows_the_app_and_not_the_memory() -> None:
 
     asyncio.run(read_one())
     assert sent < 100
+
+
+def test_a_starlette_stream_ends_as_soon_as_its_reader_leaves() -> None:
+    ended = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"x"
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def leave() -> float:
+        messages = Exchange(CALL, disconnect_timeout_s=5.0).messages(StreamingResponse(endless()))
+        async with aclosing(messages):
+            await anext(messages)
+            await anext(messages)
+            started = time.perf_counter()
+        await ended.wait()
+        return time.perf_counter() - started
+
+    assert asyncio.run(leave()) < 1.0  # not after the timeout
