@@ -1,17 +1,15 @@
 """vLLM behind the engine port: its own OpenAI app, run in process.
 
 The app brings chat, completions, responses, messages, embeddings, tools, reasoning and
-structured output, formatted by vLLM itself; we pass its bytes on. Beside the bytes we
-want the token ids, which the app does not show: `TappedLLM` notes what the engine gives
-to the app, and each message of the app is paired with the ids noted before it.
+structured output, formatted by vLLM itself; we pass its bytes on. The token ids behind
+them come from `tap`, the scheduler's numbers from `step_watch`.
 
-This module is the only one that imports vllm, and it does so late: the import takes
-seconds, and only a replica needs it.
+These three modules are the only ones that import vllm, and they do so late: the import
+takes seconds, and only a replica needs it.
 """
 
 import argparse
 import asyncio
-import contextvars
 import importlib
 import json
 import logging
@@ -22,16 +20,10 @@ from typing import Any
 
 from serve_app.config import EngineArgs
 from serve_app.engine.asgi import App, Exchange, Message
-from serve_app.engine.protocol import (
-    Call,
-    Capacity,
-    EngineStats,
-    Frame,
-    Head,
-    Headers,
-    Model,
-    Usage,
-)
+from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Headers, Model
+from serve_app.engine.step_watch import StepWatch
+from serve_app.engine.tap import Tap, tapped_llm
+from serve_app.engine.tap import current as tap_of_this_call
 from serve_app.errors import EngineDead, EngineError, EngineHung, EngineOverloaded
 
 logger = logging.getLogger(__name__)
@@ -39,88 +31,6 @@ logger = logging.getLogger(__name__)
 GENERATE_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
 DEFAULT_HANG_TIMEOUT_S = 60.0
 TOKEN_ROUTES = ("/tokenize", "/detokenize")
-_tap: contextvars.ContextVar["Tap | None"] = contextvars.ContextVar("tap", default=None)
-
-
-class Tap:
-    """The tokens of one call that its bytes have not carried yet, and what it cost so far."""
-
-    def __init__(self) -> None:
-        self._pending: dict[int, list[int]] = {}
-        self._prompts: dict[str, tuple[int, int]] = {}
-        self._output_tokens = 0
-
-    def note(self, request_id: str, choice: int, output: Any) -> None:
-        """Take one `RequestOutput` of vLLM's; `choice` is the first choice of its prompt."""
-        prompt_tokens = len(output.prompt_token_ids or ())
-        self._prompts[request_id] = (prompt_tokens, output.num_cached_tokens or 0)
-        for completion in output.outputs:
-            ids = completion.token_ids
-            self._output_tokens += len(ids)
-            self._pending.setdefault(choice + completion.index, []).extend(ids)
-
-    def frames(self, data: bytes, *, finished: bool) -> list[Frame]:
-        """`data` with the pending tokens: one frame, and one more per further choice."""
-        pending = [(choice, tuple(ids)) for choice, ids in self._pending.items()] or [(0, ())]
-        self._pending.clear()
-        *silent, (choice, ids) = pending
-        usage = self.usage() if finished else None
-        last = Frame(data, choice, ids, finished=finished, usage=usage)
-        return [*(Frame(b"", other, others) for other, others in silent), last]
-
-    def usage(self) -> Usage:
-        prompts = self._prompts.values()
-        return Usage(
-            prompt_tokens=sum(total for total, _ in prompts),
-            cached_tokens=sum(cached for _, cached in prompts),
-            output_tokens=self._output_tokens,
-        )
-
-
-class StepWatch:
-    """Latest scheduler numbers. vLLM calls `record` after every step; if it raised,
-    the engine would die, so it swallows whatever a new vLLM might surprise it with."""
-
-    def __init__(self) -> None:
-        self.stepped_at = time.monotonic()
-        self.waiting = 0
-        self.running = 0
-        self.kv_usage = 0.0
-        self._queried_tokens = 0
-        self._hit_tokens = 0
-
-    def __call__(self, _config: Any, _engine_index: int) -> Any:
-        """vLLM asks a factory for its logger; one watch serves all engine ranks."""
-        from vllm.v1.metrics.loggers import StatLoggerBase  # noqa: PLC0415 - see the module head
-
-        watch = self
-
-        class Logger(StatLoggerBase):
-            def __init__(self) -> None: ...
-
-            def record(self, scheduler_stats: Any, *_: Any, **__: Any) -> None:
-                watch.record(scheduler_stats)
-
-            def log_engine_initialized(self) -> None: ...
-
-        return Logger()
-
-    def record(self, stats: Any) -> None:
-        self.stepped_at = time.monotonic()
-        if stats is None:
-            return
-        try:
-            self.running = int(stats.num_running_reqs)
-            self.waiting = int(stats.num_waiting_reqs) + int(stats.num_skipped_waiting_reqs)
-            self.kv_usage = float(stats.kv_cache_usage)
-            self._queried_tokens += int(stats.prefix_cache_stats.queries)
-            self._hit_tokens += int(stats.prefix_cache_stats.hits)
-        except (AttributeError, TypeError, ValueError):
-            logger.exception("vLLM's scheduler stats changed shape; load is unknown")
-
-    @property
-    def prefix_hit_rate(self) -> float:
-        return self._hit_tokens / self._queried_tokens if self._queried_tokens else 0.0
 
 
 class VllmEngine:
@@ -143,7 +53,7 @@ class VllmEngine:
         engine_args, namespace = _arguments(self._args, self._model_path)
         config = engine_args.create_engine_config()
         config.parallel_config.placement_group = self._placement_group
-        self._llm = _tapped_llm().from_vllm_config(config, stat_loggers=[self._watch])
+        self._llm = tapped_llm().from_vllm_config(config, stat_loggers=[self._watch])
         tasks = await self._llm.get_supported_tasks()
         self._app = await _build_app(self._llm, namespace, tasks)
         self._model = Model(self._args.names, _routes(tasks), int(time.time()))
@@ -153,7 +63,7 @@ class VllmEngine:
     async def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """See `Engine.generate`. A 5xx of vLLM's app becomes an `EngineError`."""
         tap = Tap()
-        _tap.set(tap)  # copied into the app's task, where `TappedLLM.generate` runs
+        tap_of_this_call.set(tap)
         self._enter()
         messages = Exchange(call).messages(self._running_app())
         try:
@@ -261,29 +171,6 @@ def _arguments(args: EngineArgs, model_path: str) -> tuple[Any, argparse.Namespa
     namespace = argparse.Namespace(**(vars(front) | vars(engine_args)))
     validate_parsed_serve_args(namespace)
     return engine_args, namespace
-
-
-def _tapped_llm() -> Any:
-    from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415
-
-    class TappedLLM(AsyncLLM):
-        async def generate(
-            self, prompt: Any, sampling_params: Any, request_id: str, **options: Any
-        ) -> AsyncGenerator[Any, None]:
-            tap = _tap.get()
-            choice = _first_choice(request_id, sampling_params.n)
-            async for output in super().generate(prompt, sampling_params, request_id, **options):
-                if tap is not None:
-                    tap.note(request_id, choice, output)
-                yield output
-
-    return TappedLLM
-
-
-def _first_choice(request_id: str, n: int) -> int:
-    """Completions number the prompts of one request `cmpl-…-0`, `-1`; each has `n` choices."""
-    prompt = request_id.rsplit("-", 1)[-1] if request_id.startswith("cmpl-") else "0"
-    return int(prompt) * n if prompt.isdecimal() else 0
 
 
 async def _build_app(llm: Any, namespace: argparse.Namespace, tasks: Any) -> App:

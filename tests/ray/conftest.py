@@ -1,20 +1,10 @@
 """Clusters that tests share: starting one costs more than the tests that run on it."""
 
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.ray.serve_run import BIN, DEPLOYMENTS, ServeRun, serve_run
-
-SMOLLM2 = "smollm2-135m-instruct"
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> str:
-    """The local model, in the cache."""
-    subprocess.run([BIN / "serve-app", "models", "fetch", SMOLLM2], check=True, timeout=600)
-    return SMOLLM2
+from tests.ray.serve_run import DEPLOYMENTS, ServeRun, serve_run
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import openai
 import pydantic
 import pytest
 
-from tests.ray.conftest import SMOLLM2
+from tests.conftest import SMOLLM2
 from tests.ray.serve_run import ServeRun
 
 pytestmark = [pytest.mark.ray, pytest.mark.vllm]
