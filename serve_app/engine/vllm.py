@@ -4,8 +4,8 @@ The app brings chat, completions, responses, messages, embeddings, tools, reason
 structured output, formatted by vLLM itself; we pass its bytes on. The token ids behind
 them come from `tap`, the scheduler's numbers from `step_watch`.
 
-These three modules are the only ones that import vllm, and they do so late: the import
-takes seconds, and only a replica needs it.
+These modules, and `cpu_ray_executor`, are the only ones that import vllm, and they do so
+late: the import takes seconds, and only a replica needs it.
 """
 
 import argparse

