@@ -23,8 +23,8 @@ from vllm.v1.executor import ray_executor_v2
 
 
 class TcpCommunicator(CpuCommunicator):
-    """vLLM would take shared memory for all ranks that were told the same address to meet
-    at. Ray's ranks always are, and those on another machine would wait for it for ever."""
+    """vLLM takes shared memory for ranks that were all told one address to meet at. Ray's
+    ranks always are, and on another machine there is no such memory to open."""
 
     def _all_group_ranks_share_shm_group_name(self) -> bool:
         return False
