@@ -1,4 +1,4 @@
-"""A DeepSeek-V3 in miniature: the real architecture and tokenizer layout, 5 MB of seeded weights.
+"""A DeepSeek-V3 in miniature: the real architecture and tokenizer layout, 7 MB of seeded weights.
 
 MLA with the real latent (512) and rope (64) sizes, because kernels are made for these; two
 groups of experts, a dense first layer, 4 heads to split. Its answers are nonsense, but no

@@ -97,7 +97,9 @@ class TwoNodes:
     def placement_groups(self) -> list[list[str]]:
         """For each placement group, the address of the node of each bundle."""
         command = [sys.executable, "-c", PLACEMENT_GROUPS]
-        return json.loads(subprocess.check_output(command, env=self.environment, text=True))
+        said = subprocess.check_output(command, env=self.environment, text=True)
+        groups: list[list[str]] = json.loads(said)
+        return groups
 
     def processes(self, session: Process) -> dict[int, str]:
         """The live processes of a session, its leader included: their titles, by pid."""
