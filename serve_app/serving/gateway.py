@@ -12,12 +12,13 @@ from ray.serve.exceptions import RayServeException
 from serve_app.config import GatewayArgs, GatewayTunables
 from serve_app.serving.engines import RayEngines
 from serve_app.serving.ingress import Ingress
-from serve_app.serving.lane import Lane
+from serve_app.serving.lane import Absence, Lane
 from serve_app.serving.metrics import Metrics
 
 logger = logging.getLogger("ray.serve")
 
 SLOWEST_BEAT_S = 2.0
+LONGEST_DETAIL = 500
 
 
 @serve.ingress()  # no app: Serve asks for it through __serve_build_asgi_app__
@@ -72,16 +73,19 @@ class Gateway:
         if reports:
             lane.hear(reports)
         else:
-            lane.hear_nothing(waits_for=await asyncio.to_thread(_state_of, lane.application))
+            lane.hear_nothing(await asyncio.to_thread(_absence, lane.application))
 
 
-def _state_of(application: str) -> str:
-    """What Serve says of an application that has no replica in service; blocks for a moment."""
+def _absence(application: str) -> Absence:
+    """Why an application has no replica in service, as Serve sees it; blocks for a moment."""
     status = serve.status().applications.get(application)
     if status is None:
-        return f"application {application!r}, which is not deployed"
-    deployments = [
-        f"{name} is {deployment.status.value} {deployment.message}".rstrip()
-        for name, deployment in status.deployments.items()
-    ]
-    return "; ".join((f"application {application!r}, which is {status.status.value}", *deployments))
+        return Absence(f"application {application!r}, which is not deployed")
+    said = [status.message, *(d.message for d in status.deployments.values())]
+    detail = "; ".join(_last_line(message) for message in said if message.strip())
+    return Absence(f"application {application!r}, which is {status.status.value}", detail)
+
+
+def _last_line(message: str) -> str:
+    """What went wrong, without the stack that led there."""
+    return message.strip().splitlines()[-1][:LONGEST_DETAIL]

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from serve_app.config import GatewayTunables
@@ -38,6 +39,14 @@ class Engines(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why no replica answers: `waits_for` is for clients, `detail` for operators (`/ready`)."""
+
+    waits_for: str
+    detail: str = ""
+
+
 class Lane:
     """The queue, the replicas and the running requests of one engine application."""
 
@@ -53,7 +62,7 @@ class Lane:
         self.application = application
         self.gateway = gateway
         self.reports: Sequence[Report] = ()
-        self.waits_for = f"application {application!r} to have a running replica"
+        self.absence = Absence(f"application {application!r} to have a running replica")
         self._engines = engines
         self._clock = clock
         self._turns: dict[str, asyncio.Future[str]] = {}
@@ -99,9 +108,9 @@ class Lane:
         self._dispatcher.retain({report.replica for report in reports})
         self.dispatch()
 
-    def hear_nothing(self, *, waits_for: str) -> None:
-        """No replica is in service; `waits_for` says, in words, what would change that."""
-        self.waits_for = waits_for
+    def hear_nothing(self, absence: Absence) -> None:
+        """No replica is in service."""
+        self.absence = absence
         self.hear(())
 
     def dispatch(self) -> None:
@@ -176,4 +185,5 @@ class Lane:
 
     def _require_replica(self) -> None:
         if not self.is_ready:
-            raise NoReplica(f"waiting for {self.waits_for}; try again in 5 s", retry_after_s=5.0)
+            waits_for = self.absence.waits_for
+            raise NoReplica(f"waiting for {waits_for}; try again in 5 s", retry_after_s=5.0)

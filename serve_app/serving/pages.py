@@ -3,6 +3,7 @@
 import importlib.metadata
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -76,7 +77,7 @@ class Pages:
 def _readiness(lane: Lane) -> dict[str, Any]:
     replicas = sum(replica.is_healthy for replica in lane.replicas)
     state = {"ready": lane.is_ready, "replicas": replicas, "depth": lane.depth}
-    return state if lane.is_ready else {**state, "waits_for": lane.waits_for}
+    return state if lane.is_ready else {**state, **asdict(lane.absence)}
 
 
 def _version_of(package: str) -> str | None:

@@ -53,3 +53,18 @@ def test_an_argument_that_vllm_dropped_is_refused_with_its_replacement(tmp_path:
 
     assert "swap_space" in log
     assert "kv_offloading_size" in log
+
+
+def test_a_model_that_is_not_there_is_said_by_ready_without_a_stack(tmp_path: Path) -> None:
+    def missing(document: dict[str, Any]) -> None:
+        document["applications"][0]["args"]["model"] = "nobody/has-this"
+
+    file = variant("local.yaml", tmp_path / "missing.yaml", missing)
+    with serve_run(file, tmp_path / "log") as running:
+        running.until(lambda: "nobody/has-this" in running.get("/ready")[1], "reason", 120)
+        status, text = running.get("/ready")
+
+    assert status == 503
+    assert "serve-app models fetch nobody/has-this" in text
+    assert "Traceback" not in text
+    assert "File " not in text

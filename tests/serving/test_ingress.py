@@ -8,6 +8,7 @@ import httpx
 import openai
 import pytest
 
+from serve_app.serving.lane import Absence
 from tests.serving.in_process import MODEL, gateway
 
 HELLO = {"model": MODEL, "messages": [{"role": "user", "content": "one two three"}]}
@@ -69,13 +70,15 @@ def test_health_ready_version_models_and_metrics_answer() -> None:
 def test_without_a_replica_it_is_not_ready_and_says_what_it_waits_for() -> None:
     async def ask() -> tuple[httpx.Response, httpx.Response]:
         async with gateway() as running:
-            running.lane.hear_nothing(waits_for="the moon")
+            running.lane.hear_nothing(Absence("the moon", "it is day"))
             chat = await running.client.post("/v1/chat/completions", json=HELLO)
             return await running.client.get("/ready"), chat
 
     ready, chat = asyncio.run(ask())
     assert ready.status_code == 503
     assert ready.json()["models"][MODEL]["waits_for"] == "the moon"
+    assert ready.json()["models"][MODEL]["detail"] == "it is day"
+    assert "it is day" not in chat.text  # clients are not told how the servers are set up
     assert chat.status_code == 503
     assert "the moon" in chat.json()["error"]["message"]
     assert chat.headers["retry-after"] == "5"
