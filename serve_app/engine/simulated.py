@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator
 
 from serve_app.config import Simulated
 from serve_app.engine.batch import Batch, Sequence, Step
+from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
 from serve_app.engine.protocol import (
     Call,
     Capacity,
@@ -34,13 +35,12 @@ from serve_app.engine.simulated_delivery import Delivery, Stream
 from serve_app.engine.simulated_openai import ROUTES, FrontEnd
 from serve_app.engine.simulated_reply import Reply
 from serve_app.engine.simulated_text import detokenize
-from serve_app.errors import EngineDead, EngineError, EngineHung, Malformed, Rejected
+from serve_app.errors import EngineDead, EngineError, Malformed, Rejected
 
 logger = logging.getLogger(__name__)
 
 JSON: Headers = ((b"content-type", b"application/json"),)
 EVENTS: Headers = ((b"content-type", b"text/event-stream; charset=utf-8"),)
-DEFAULT_HANG_TIMEOUT_S = 60.0
 _FAULT = re.compile("simulate: (fail 400|fail|stall|hang|die|exit)")
 
 
@@ -113,12 +113,7 @@ class SimulatedEngine:
 
     def check_health(self) -> None:
         self._check_alive()
-        age_s = self.stats().step_age_s
-        if age_s > self.hang_timeout_s:
-            raise EngineHung(
-                f"the engine has work and made no step for {age_s:.0f} s "
-                f"(hang_timeout_s is {self.hang_timeout_s:.0f}); its replica is replaced"
-            )
+        require_progress(self.stats().step_age_s, hang_timeout_s=self.hang_timeout_s)
 
     @property
     def capacity(self) -> Capacity:

@@ -20,16 +20,16 @@ from typing import Any
 
 from serve_app.config import EngineArgs
 from serve_app.engine.asgi import App, Exchange, Message
+from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
 from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Headers, Model
 from serve_app.engine.step_watch import StepWatch
 from serve_app.engine.tap import Tap, tapped_llm
 from serve_app.engine.tap import current as tap_of_this_call
-from serve_app.errors import EngineDead, EngineError, EngineHung, EngineOverloaded
+from serve_app.errors import EngineDead, EngineError, EngineOverloaded
 
 logger = logging.getLogger(__name__)
 
 GENERATE_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
-DEFAULT_HANG_TIMEOUT_S = 60.0
 TOKEN_ROUTES = ("/tokenize", "/detokenize")
 
 
@@ -88,12 +88,7 @@ class VllmEngine:
 
     def check_health(self) -> None:
         self._check_alive()
-        age_s = self._step_age_s()
-        if age_s > self.hang_timeout_s:
-            raise EngineHung(
-                f"the engine has work and made no step for {age_s:.0f} s "
-                f"(hang_timeout_s is {self.hang_timeout_s:.0f}); its replica is replaced"
-            )
+        require_progress(self._step_age_s(), hang_timeout_s=self.hang_timeout_s)
 
     @property
     def capacity(self) -> Capacity:

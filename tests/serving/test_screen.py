@@ -84,7 +84,9 @@ def test_an_operator_may_let_further_fields_through_unread():
 
 
 def test_an_operator_may_allow_regular_expressions():
-    asked(CHAT, PERMISSIVE, structured_outputs={"regex": "a+"}, tools=[tool({"pattern": "a+"})])
+    asks = {"structured_outputs": {"regex": "a+"}, "tools": [tool({"pattern": "a+"})]}
+
+    assert asked(CHAT, PERMISSIVE, **asks).sequences == 1
 
 
 def test_media_counts_a_thousand_tokens_where_it_is_allowed():
