@@ -18,7 +18,7 @@ ANSWER_TIMEOUT_S = 5.0
 _EXAMPLE = """
 Ready after {waited_s:.0f} s at {url}. A first request, from another terminal:
 
-  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'
+  curl -sN {url}/v1/chat/completions -H 'content-type: application/json' -d '{body}'
 """
 
 
@@ -51,7 +51,9 @@ def _not_ready(url: str) -> str | None:
 def _first_request(url: str) -> str:
     model = json.loads(_get(f"{url}/v1/models"))["data"][0]["id"]
     question: dict[str, Any] = {"role": "user", "content": "What is the capital of France?"}
-    return json.dumps({"model": model, "messages": [question]})
+    # Streamed and short: a small model that is left to itself talks for minutes.
+    bounds = {"stream": True, "max_tokens": 64, "temperature": 0}
+    return json.dumps({"model": model, "messages": [question], **bounds})
 
 
 def _get(url: str) -> bytes:

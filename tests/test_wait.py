@@ -41,7 +41,7 @@ def test_a_ready_gateway_is_shown_with_a_request_for_its_model(capsys, statuses)
     with gateway(*statuses) as url:
         assert wait(url, timeout_s=30) == 0
     shown = capsys.readouterr().out
-    assert f"curl {url}/v1/chat/completions" in shown
+    assert f"curl -sN {url}/v1/chat/completions" in shown
     assert '"model": "tiny"' in shown
 
 
