@@ -15,7 +15,7 @@ def refused(file: Path, log: Path) -> tuple[str, float]:
     """What `serve run` printed, and how long it took to end."""
     started = time.monotonic()
     with serve_run(file, log) as running:
-        status = running.process.wait(timeout=60)
+        status = running.process.wait(timeout=120)
         took_s = time.monotonic() - started
     assert status != 0
     assert running.log.count("REFUSED") == 1
@@ -30,7 +30,8 @@ def test_deepseek_on_a_laptop_says_what_it_needs_what_there_is_and_what_runs_her
     assert "8 GPU" in log
     assert "ray status has: 0 GPU" in log
     assert f"serve run {DEPLOYMENTS / 'local.yaml'}" in log
-    assert took_s < 30  # 15 on a quiet machine; half of it is the cluster's start
+    # 9 to 14 s on a quiet machine, most of it Ray's own start; a busy host has made it 36.
+    assert took_s < 60
 
 
 def test_a_typo_that_serve_would_ignore_is_refused_with_the_nearest_key(tmp_path: Path) -> None:
