@@ -58,7 +58,8 @@ class Gateway:
     async def _beat(self, lane: Lane) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(2 * SLOWEST_BEAT_S):
+                # A beat to all, then to each alone when one hangs; and time to act on it.
+                async with asyncio.timeout(3 * SLOWEST_BEAT_S):
                     await self._beat_once(lane)
             lane.dispatch()
             await asyncio.sleep(self._tunables.beat_interval_s)
@@ -78,7 +79,10 @@ class Gateway:
 
 def _absence(application: str) -> Absence:
     """Why an application has no replica in service, as Serve sees it; blocks for a moment."""
-    status = serve.status().applications.get(application)
+    try:
+        status = serve.status().applications.get(application)
+    except (RayError, RayServeException):
+        return Absence(f"application {application!r}; Serve's controller does not answer")
     if status is None:
         return Absence(f"application {application!r}, which is not deployed")
     said = [status.message, *(d.message for d in status.deployments.values())]

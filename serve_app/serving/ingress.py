@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from serve_app.config import Cors, GatewayTunables
 from serve_app.engine.protocol import Call, Headers
@@ -33,7 +34,7 @@ from serve_app.serving.body import read_body
 from serve_app.serving.lane import Lane
 from serve_app.serving.metrics import Metrics
 from serve_app.serving.pages import Pages
-from serve_app.serving.relay import Message, Receive, Relay, Send, while_connected
+from serve_app.serving.relay import Relay, while_connected
 from serve_app.serving.screen import Ask, parse, screen
 
 logger = logging.getLogger("ray.serve")
@@ -72,14 +73,14 @@ class Ingress:
         )
         self._app.router.redirect_slashes = False
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
 
     def _routes(self) -> list[Route]:
         forwarded = [Route(path, _Endpoint(self), methods=["POST"]) for path in ENGINE_ROUTES]
         return [*self._pages.routes(), *forwarded]
 
-    async def forward(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request for an engine; it ends in exactly one outcome."""
         request_id = uuid.uuid4().hex  # our own: a client's could name another's request
         relay = Relay(send)
@@ -132,11 +133,11 @@ class _Endpoint:
     def __init__(self, ingress: Ingress) -> None:
         self._ingress = ingress
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._ingress.forward(scope, receive, send)
 
 
-def _timeout_s(scope: Message) -> float | None:
+def _timeout_s(scope: Scope) -> float | None:
     """The client's own deadline for its wait, from `x-request-timeout-seconds`."""
     for name, value in scope["headers"]:
         if name == TIMEOUT_HEADER:

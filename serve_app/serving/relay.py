@@ -7,18 +7,15 @@ complete. A client that leaves cancels everything behind it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Any
+
+from starlette.types import Message, Receive, Send
 
 from serve_app.engine.protocol import Frame, Head, Headers, Usage
 from serve_app.errors import ClientGone, EngineError, RequestError
 from serve_app.serving.lane import Items
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 PASSED_ON = (b"content-type", b"content-length")
 EVENT_STREAM = b"text/event-stream"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from starlette.types import Message
 
 from serve_app.config import GatewayTunables, Simulated
 from serve_app.engine.protocol import Call
@@ -16,7 +17,6 @@ from serve_app.serving.batches import batches
 from serve_app.serving.ingress import Ingress
 from serve_app.serving.lane import Items, Lane
 from serve_app.serving.metrics import Metrics
-from serve_app.serving.relay import Message
 from tests.serving.scripted import report
 
 MODEL = "simulated"
