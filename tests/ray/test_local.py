@@ -186,7 +186,7 @@ def test_the_readmes_requests_run_as_written(local: ServeRun) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_leaves_frees_the_engine(
+def test_a_client_that_leaves_frees_the_engine_within_a_second(
     local: ServeRun, client: openai.OpenAI, stream: bool
 ) -> None:
     impatient = client.with_options(timeout=1.0)
@@ -201,9 +201,7 @@ def test_a_client_that_leaves_frees_the_engine(
             impatient.chat.completions.create(**asked, **endless)
 
     freed_s = local.until(lambda: local.metric("engine_running") == 0, "idle engine", timeout_s=5)
-    # The engine is free in milliseconds; its count travels on a beat, every half second, and the
-    # host may be busy.
-    assert freed_s < 3.0
+    assert freed_s < 1.0 + 0.5  # the engine's count travels on a beat, every half second
     assert local.metric("gateway_running") == 0
 
 
