@@ -173,5 +173,17 @@ class EngineOverloaded(EngineUnavailable):
     code = "engine_overloaded"
 
 
+def _by_code(kind: type[RequestError]) -> dict[str, type[RequestError]]:
+    """`kind` and all that derive from it; where a subclass keeps a code, its parent has it."""
+    found: dict[str, type[RequestError]] = {}
+    for child in kind.__subclasses__():
+        found |= _by_code(child)
+    return found | {kind.code: kind}
+
+
+ERRORS = _by_code(RequestError)
+"""Every outcome by its code."""
+
+
 class ClusterTooSmall(Exception):
     """A deployment that this cluster cannot hold; no request is involved."""

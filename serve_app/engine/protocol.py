@@ -4,17 +4,21 @@ Everything that can produce tokens is an `Engine`: vLLM, the simulator, later a 
 API. An engine takes a screened HTTP call and answers it as HTTP: one `Head`, then
 `Frame`s. The bytes of a frame go to the client untouched; the token ids beside them are
 ours, and are what a stream is resumed from when its replica dies.
+
+What crosses from process to process per token is a msgspec `Struct`: made, encoded and
+decoded in a tenth of the time that a dataclass takes.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, array_like=True):
     """One HTTP request for an engine: screened, headers reduced to what engines may see."""
 
     request_id: str
@@ -25,8 +29,7 @@ class Call:
     sequences: int = 1  # choices × prompts: how many the engine will run
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, array_like=True):
     """What a request cost, in tokens; `cached_tokens` of the prompt came from the prefix cache."""
 
     prompt_tokens: int = 0
@@ -34,16 +37,14 @@ class Usage:
     output_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """Status and headers of the answer; always the first item."""
 
     status: int
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Bytes for the client, and the tokens of `choice` that they, or earlier frames, stand for.
 
     `data` may be empty: a token that completes no character yet still has an id.
@@ -55,6 +56,10 @@ class Frame:
     token_ids: tuple[int, ...] = ()
     finished: bool = False
     usage: Usage | None = None
+
+
+Items = Sequence[Head | Frame]
+"""What became ready together for one call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ class Gateway:
             reports = []
         if reports:
             lane.hear(reports)
+        elif problems := engines.channels.problems:
+            waits_for = f"a connection to the replicas of application {lane.application!r}"
+            lane.hear_nothing(Absence(waits_for, "; ".join(problems.values())))
         else:
             lane.hear_nothing(await asyncio.to_thread(_absence, lane.application))
 

@@ -18,13 +18,12 @@ from serve_app.core.dispatch import Dispatcher
 from serve_app.core.queue import WaitingQueue
 from serve_app.core.request import Request
 from serve_app.core.routing import Replica, Routing
-from serve_app.engine.protocol import Call, Frame, Head
+from serve_app.engine.protocol import Call, Items
 from serve_app.errors import DeadlineExceeded, EngineUnavailable, NoReplica
 from serve_app.serving.report import Report
 
 logger = logging.getLogger("ray.serve")
 
-Items = Sequence[Head | Frame]
 Clock = Callable[[], float]
 
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from starlette.types import Message, Receive, Send
 
-from serve_app.engine.protocol import Frame, Head, Headers, Usage
+from serve_app.engine.protocol import Frame, Head, Headers, Items, Usage
 from serve_app.errors import ClientGone, EngineError, RequestError
-from serve_app.serving.lane import Items
 
 PASSED_ON = (b"content-type", b"content-length")
 EVENT_STREAM = b"text/event-stream"

@@ -8,22 +8,21 @@ running only after it, so a replica that is in service is warm.
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import ray
 from ray import serve
 
+from serve_app.channel.replica_end import ChannelServer
+from serve_app.channel.tls import server_context
 from serve_app.config import EngineArgs, EngineTunables
 from serve_app.core.concurrency import slots
-from serve_app.engine.protocol import Call, Engine, Frame, Head
+from serve_app.engine.protocol import Engine
 from serve_app.engine.simulated import SimulatedEngine
 from serve_app.engine.vllm import VllmEngine
 from serve_app.errors import EngineError
 from serve_app.models import resolve
-from serve_app.serving.batches import batches
-from serve_app.serving.report import Beat, Report
+from serve_app.serving.report import Address, Beat, Report
 
 logger = logging.getLogger("ray.serve")
 
@@ -37,10 +36,13 @@ class EngineReplica:
         started = time.monotonic()
         self._id: str = serve.get_replica_context().replica_id.unique_id
         self._tunables = EngineTunables()
-        self._running: dict[str, int] = {}
         self._depths: dict[str, tuple[float, Beat]] = {}
         self._engine = _engine(EngineArgs.model_validate(args))
         await self._engine.start()
+        self._channel = ChannelServer(self._engine.generate)
+        host = ray.util.get_node_ip_address()
+        port = await self._channel.start(host, tls=server_context())
+        self._address = Address(host, port, self._channel.secret)
         load_s = time.monotonic() - started
         logger.info("engine ready after %.1f s: %s", load_s, self._engine.capacity)
 
@@ -48,32 +50,17 @@ class EngineReplica:
         self._tunables = EngineTunables.model_validate(user_config)
         self._engine.hang_timeout_s = self._tunables.hang_timeout_s
 
-    async def generate(
-        self,
-        call: Call,
-        *,
-        gateway: str,
-        to: str,  # noqa: ARG002 - `to` is for the router
-    ) -> AsyncGenerator[list[Head | Frame], None]:
-        """Answer one call for `gateway`; items that are ready together come together."""
-        self._running[gateway] = self._running.get(gateway, 0) + call.sequences
-        try:
-            async with aclosing(batches(self._engine.generate(call))) as ready:
-                async for items in ready:
-                    yield items
-        finally:
-            self._running[gateway] -= call.sequences
-
     async def beat(self, beat: Beat, *, to: str = "") -> Report:  # noqa: ARG002 - likewise
         """Exchange depth for load."""
         self._depths[beat.gateway] = (time.monotonic(), beat)
         return Report(
             replica=self._id,
+            channel=self._address,
             model=self._engine.model,
             capacity=self._engine.capacity,
             stats=self._engine.stats(),
             slots=self._slots(),
-            running=dict(self._running),
+            running=dict(self._channel.running),
             is_healthy=self._is_healthy(),
         )
 
@@ -83,7 +70,7 @@ class EngineReplica:
         stats = self._engine.stats()
         depths = self._fresh_depths()
         return {
-            "running": float(sum(self._running.values())),
+            "running": float(sum(self._channel.running.values())),
             "waiting": float(stats.waiting),
             "kv_usage": stats.kv_usage,
             "slots": float(self._slots()),
@@ -96,7 +83,13 @@ class EngineReplica:
         self._engine.check_health()
 
     async def __del__(self) -> None:
-        """Serve calls this when the last stream has ended, or its patience has."""
+        """Serve has taken this replica out of service: let its calls end, then stop.
+
+        Serve kills the process when `graceful_shutdown_timeout_s` is over.
+        """
+        if hasattr(self, "_channel"):
+            await self._channel.drain()
+            self._channel.close()
         if hasattr(self, "_engine"):
             await self._engine.shutdown()
 

@@ -1,6 +1,6 @@
 """What gateways and replicas tell each other on every beat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serve_app.core.routing import Replica
 from serve_app.engine.protocol import Capacity, EngineStats, Model
@@ -16,10 +16,20 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a replica's channel listens, and the secret that opens it."""
+
+    host: str
+    port: int
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Replica → gateway. `running` is sequences by gateway, as this replica counts them."""
 
     replica: str
+    channel: Address
     model: Model
     capacity: Capacity
     stats: EngineStats

@@ -1,38 +1,39 @@
-"""The gateway and simulated engines in one process: everything but Ray and the network."""
+"""A gateway, a channel and a simulated engine in one process: everything but Ray."""
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from starlette.types import Message
 
+from serve_app.channel.gateway_end import Channel, connect
+from serve_app.channel.replica_end import ChannelServer
 from serve_app.config import GatewayTunables, Simulated
-from serve_app.engine.protocol import Call
+from serve_app.engine.protocol import Call, Items
 from serve_app.engine.simulated import SimulatedEngine
-from serve_app.serving.batches import batches
 from serve_app.serving.ingress import Ingress
-from serve_app.serving.lane import Items, Lane
+from serve_app.serving.lane import Lane
 from serve_app.serving.metrics import Metrics
 from tests.serving.scripted import report
 
 MODEL = "simulated"
+REPLICA = "0"
 FAST = {"decode_step_s": 0.0, "prefill_tokens_per_s": 1e9}
 
 
 class LocalEngines:
-    """Replicas that live here."""
+    """One replica, at the other end of a channel in this process."""
 
-    def __init__(self, *engines: SimulatedEngine) -> None:
-        self.engines = dict(enumerate(engines))
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
 
-    async def call(self, replica_id: str, call: Call) -> AsyncGenerator[Items, None]:
-        async with aclosing(batches(self.engines[int(replica_id)].generate(call))) as ready:
-            async for items in ready:
-                yield items
+    def call(self, replica_id: str, call: Call) -> AsyncGenerator[Items, None]:
+        assert replica_id == REPLICA
+        return self.channel.call(call)
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,18 @@ async def gateway(tunables: dict[str, Any] | None = None, **knobs: Any) -> Async
     """A running gateway; `knobs` are the simulated engine's."""
     engine = SimulatedEngine(Simulated(**(FAST | knobs)), names=(MODEL,))
     await engine.start()
+    server = ChannelServer(engine.generate)
+    port = await server.start("127.0.0.1")
+    channel = await connect("127.0.0.1", port, server.secret, gateway="here")
     checked = GatewayTunables.model_validate(tunables or {})
-    lane = Lane("app", LocalEngines(engine), checked, gateway="here")
-    lane.hear([report("0", slots=8, model=engine.model, capacity=engine.capacity)])
+    lane = Lane("app", LocalEngines(channel), checked, gateway="here")
+    lane.hear([report(REPLICA, slots=8, model=engine.model, capacity=engine.capacity)])
     ingress = Ingress({MODEL: lane}, checked, Metrics())
     transport = httpx.ASGITransport(ingress)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             yield Running(ingress, client, lane)
     finally:
+        channel.close()
+        server.close()
         await engine.shutdown()

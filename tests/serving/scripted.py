@@ -4,10 +4,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from serve_app.config import GatewayTunables
-from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Model, Usage
+from serve_app.engine.protocol import (
+    Call,
+    Capacity,
+    EngineStats,
+    Frame,
+    Head,
+    Items,
+    Model,
+    Usage,
+)
 from serve_app.errors import RequestError
-from serve_app.serving.lane import Items, Lane
-from serve_app.serving.report import Report
+from serve_app.serving.lane import Lane
+from serve_app.serving.report import Address, Report
 
 STREAM = Head(200, ((b"content-type", b"text/event-stream; charset=utf-8"),))
 WHOLE = Head(200, ((b"content-type", b"application/json"), (b"content-length", b"2")))
@@ -70,4 +79,5 @@ def report(
     name: str, *, slots: int = 1, model: Model = MODEL, capacity: Capacity = CAPACITY
 ) -> Report:
     """What an idle, healthy replica says."""
-    return Report(name, model, capacity, EngineStats(), slots, running={}, is_healthy=True)
+    address = Address("127.0.0.1", 1, b"")
+    return Report(name, address, model, capacity, EngineStats(), slots, {}, is_healthy=True)

@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator
 import pytest
 from starlette.types import Message
 
-from serve_app.engine.protocol import Frame, Head, Usage
+from serve_app.engine.protocol import Frame, Head, Items, Usage
 from serve_app.errors import ClientGone, ReplicaLost, RequestError
-from serve_app.serving.lane import Items
 from serve_app.serving.relay import Relay, while_connected
 from tests.serving.scripted import LAST, STREAM, WHOLE
 
