@@ -17,10 +17,11 @@ from serve_app.channel.wire import (
     LARGEST_MESSAGE,
     WINDOW_BYTES,
     BadMessage,
+    Beat,
     Cancel,
     Credit,
     Failed,
-    Item,
+    Report,
     Submit,
     decode_items,
 )
@@ -39,6 +40,7 @@ class Channel(Connection):
         self._hear = self._hear_challenge
         self._numbers = itertools.count()
         self._readings: dict[int, _Reading] = {}
+        self._beats: dict[int, asyncio.Future[Report]] = {}
 
     async def call(self, call: Call) -> AsyncGenerator[Items, None]:
         """The replica's answer; leaving early cancels the call there.
@@ -60,6 +62,19 @@ class Channel(Connection):
             if not reading.is_over:
                 self._send(Cancel(number))
 
+    async def beat(self, depth: int, depth_tokens: int) -> Report:
+        """Exchange depth for load. Raises `ReplicaLost`; a replica that hangs does not answer."""
+        if not self.is_open:
+            raise _lost()
+        number = next(self._numbers)
+        answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        self._beats[number] = answer
+        self._send(Beat(number, depth, depth_tokens))
+        try:
+            return await answer
+        finally:
+            del self._beats[number]
+
     def data_received(self, data: bytes) -> None:
         started = time.thread_time()
         super().data_received(data)
@@ -71,6 +86,9 @@ class Channel(Connection):
         self._transport = None
         for reading in self._readings.values():
             reading.fail(_lost())
+        for answer in self._beats.values():
+            if not answer.done():
+                answer.set_exception(_lost())
 
     def _hear_challenge(self, message: bytes) -> None:
         theirs = handshake.decode_challenge(message).nonce
@@ -90,9 +108,15 @@ class Channel(Connection):
 
     def _hear_items(self, message: bytes) -> None:
         for number, item in decode_items(message):
-            reading = self._readings.get(number)
-            if reading is not None:  # else its client has left
+            if isinstance(item, Report):
+                self._hear_report(number, item)
+            elif (reading := self._readings.get(number)) is not None:  # else its client has left
                 reading.put(item)
+
+    def _hear_report(self, number: int, report: Report) -> None:
+        answer = self._beats.get(number)
+        if answer is not None and not answer.done():
+            answer.set_result(report)
 
     def _return_credit(self, number: int, reading: "_Reading", items: Items) -> None:
         """In halves of the window: most answers are shorter and need no message at all."""
@@ -114,7 +138,7 @@ class _Reading:
         self._error: RequestError | None = None
         self._arrived: asyncio.Future[None] | None = None
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Head | Frame | Failed) -> None:
         if isinstance(item, Failed):
             self.fail(item.error())
             return

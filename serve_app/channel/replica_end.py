@@ -8,8 +8,9 @@ read on until its client has taken more, so its tokens stay in the engine, unfor
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Protocol
 
 from serve_app.channel import handshake
 from serve_app.channel.connection import Connection
@@ -17,11 +18,13 @@ from serve_app.channel.wire import (
     LARGEST_MESSAGE,
     WINDOW_BYTES,
     BadMessage,
+    Beat,
     Cancel,
     Credit,
     Failed,
     Item,
     Numbered,
+    Report,
     Submit,
     decode_order,
     pieces,
@@ -33,14 +36,24 @@ logger = logging.getLogger("ray.serve")
 
 LARGEST_BATCH = 1024 * 1024
 
-Generate = Callable[[Call], AsyncGenerator[Head | Frame, None]]
+
+class Replica(Protocol):
+    """What is at this end of the channel."""
+
+    def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
+        """See `Engine.generate`."""
+        ...
+
+    def report(self, gateway: str, beat: Beat) -> Report:
+        """Note the gateway's depth, and say how loaded the replica is; no I/O, never raises."""
+        ...
 
 
 class ChannelServer:
-    """Answers calls with `generate`; `running` is sequences by gateway."""
+    """Answers gateways for `replica`; `running` is sequences by gateway."""
 
-    def __init__(self, generate: Generate) -> None:
-        self.generate = generate
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
         self.secret = handshake.new_secret()
         self.running: dict[str, int] = {}
         self.is_draining = False
@@ -147,6 +160,8 @@ class _GatewayConnection(Connection):
         order = decode_order(message)
         if isinstance(order, Submit):
             self._start(order.number, order.call)
+        elif isinstance(order, Beat):
+            self._put(order.number, self._server.replica.report(self._gateway, order))
         elif (answering := self._calls.get(order.number)) is None:
             return  # it has ended meanwhile
         elif isinstance(order, Cancel):
@@ -181,7 +196,7 @@ class _GatewayConnection(Connection):
 
     async def _pass_on(self, number: int, call: Call, answering: _Answering) -> None:
         is_finished = False
-        async with aclosing(self._server.generate(call)) as items:
+        async with aclosing(self._server.replica.generate(call)) as items:
             async for item in items:
                 if isinstance(item, Head):
                     self._put(number, item)

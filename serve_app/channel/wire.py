@@ -1,15 +1,16 @@
 """What travels between a gateway and an engine replica, and how it is cut into messages.
 
 A message is its length in four bytes, then MessagePack. Nothing on the wire can name code:
-the decoder knows these types and no others. Calls are numbered by the gateway; a number
-is never used again on its connection.
+the decoder knows these types and no others. The gateway numbers its calls and beats; a
+number is never used again on its connection.
 """
 
 from collections.abc import Iterator
 
 import msgspec
 
-from serve_app.engine.protocol import Call, Frame, Head
+from serve_app.core.routing import Replica
+from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Model
 from serve_app.errors import ERRORS, EngineError, RequestError
 
 WINDOW_BYTES = 64 * 1024
@@ -45,6 +46,31 @@ class Credit(msgspec.Struct, frozen=True, array_like=True, tag=2):
     size: int
 
 
+class Beat(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """Gateway → replica: how much waits here for this application; answered by a `Report`."""
+
+    number: int
+    depth: int
+    depth_tokens: int
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """Replica → gateway. `running` is sequences by gateway, as this replica counts them."""
+
+    replica: str
+    model: Model
+    capacity: Capacity
+    stats: EngineStats
+    slots: int
+    running: dict[str, int]
+    is_healthy: bool
+
+    def seen_by(self, gateway: str, *, now: float) -> Replica:
+        """A snapshot for `gateway`, which counts what it runs itself."""
+        others = sum(n for name, n in self.running.items() if name != gateway)
+        return Replica(self.replica, self.slots, others, now, self.stats.kv_usage, self.is_healthy)
+
+
 class Failed(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """Replica → gateway, in the place of a `Head` or `Frame`: the call ended with this error."""
 
@@ -62,8 +88,8 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag=2):
         return kind(self.message, param=self.param, retry_after_s=self.retry_after_s)
 
 
-Order = Submit | Cancel | Credit
-Item = Head | Frame | Failed
+Order = Submit | Cancel | Credit | Beat
+Item = Head | Frame | Failed | Report
 Numbered = tuple[int, Item]
 
 encode = msgspec.msgpack.Encoder().encode

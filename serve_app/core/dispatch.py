@@ -10,6 +10,7 @@ withdrawn). There is no other way.
 
 from collections import deque
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from serve_app.core.queue import WaitingQueue
@@ -66,7 +67,7 @@ class Dispatcher:
         for replica in replicas:
             self._reported[replica.id] = replica
 
-    def retain(self, replica_ids: set[str]) -> None:
+    def retain(self, replica_ids: AbstractSet[str]) -> None:
         """Forget replicas that are no longer in service; what runs on them may still finish."""
         self._reported = {i: r for i, r in self._reported.items() if i in replica_ids}
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
-from ray.serve.config import RequestRouterConfig
 
 from serve_app.checking.arguments import check_engine_args, check_gateway_args
 from serve_app.checking.file import check_file
@@ -26,7 +25,6 @@ from serve_app.serving.gateway import Gateway
 from serve_app.serving.launcher import Launch, find
 from serve_app.serving.preflight import deployed, require_room
 from serve_app.serving.replica import EngineReplica
-from serve_app.serving.router import ToChosenReplica
 
 
 def engine(args: dict[str, Any]) -> Application:
@@ -39,12 +37,7 @@ def engine(args: dict[str, Any]) -> Application:
         if not checked.wait_for_nodes:
             application = launch.application(args) if launch else deployed(args)
             require_room(application, file=launch.path if launch else None)
-    deployment = serve.deployment(
-        EngineReplica,
-        name="Engine",
-        request_router_config=RequestRouterConfig(request_router_class=ToChosenReplica),
-    )
-    return deployment.bind(checked.model_dump())
+    return serve.deployment(EngineReplica, name="Engine").bind(checked.model_dump())
 
 
 def gateway(args: dict[str, Any]) -> Application:

@@ -1,20 +1,32 @@
 """The channels of one gateway to the replicas of one application: opened, kept, renewed.
 
 A replica is of use when its channel is open. One that cannot be connected must not delay
-the beat of the others, so connecting goes on beside it.
+the others, so connecting goes on beside everything else.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
 from serve_app.channel.gateway_end import Channel, connect
 from serve_app.channel.tls import client_context
-from serve_app.serving.report import Address, Report
+from serve_app.channel.wire import Report
+from serve_app.errors import ReplicaLost
 
 logger = logging.getLogger("ray.serve")
 
-QUICK_S = 0.25  # most connections need a millisecond; slower ones are used from a later beat on
+QUICK_S = 0.25  # most connections need a millisecond; slower ones are used when they are there
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a replica's channel listens, and the secret that opens it."""
+
+    host: str
+    port: int
+    secret: bytes = field(repr=False)
 
 
 class Channels:
@@ -33,27 +45,41 @@ class Channels:
         """CPU time spent on what replicas have sent."""
         return self._closed_cpu_s + sum(channel.cpu_s for channel in self._open.values())
 
+    @property
+    def open(self) -> AbstractSet[str]:
+        """Replicas that can be sent calls; also those that are leaving service."""
+        self._drop_closed()
+        return self._open.keys()
+
     def get(self, replica_id: str) -> Channel | None:
         return self._open.get(replica_id)
 
-    async def reach(self, reports: Iterable[Report]) -> list[Report]:
-        """Those of `reports` whose replicas can be sent calls; starts connecting the others."""
-        self._drop_closed()
-        asked = list(reports)
-        for report in asked:
-            if report.replica not in self._open and report.replica not in self._connecting:
-                connecting = asyncio.create_task(self._connect(report.replica, report.channel))
-                self._connecting[report.replica] = connecting
+    async def reach(self, addresses: Mapping[str, Address]) -> None:
+        """Connect to those of `addresses` that have no open channel."""
+        for replica_id in addresses.keys() - self.open - self._connecting.keys():
+            connecting = self._connect(replica_id, addresses[replica_id])
+            self._connecting[replica_id] = asyncio.create_task(connecting)
         if self._connecting:
             await asyncio.wait(self._connecting.values(), timeout=QUICK_S)
-        self.problems = {r.replica: p for r in asked if (p := self.problems.get(r.replica))}
-        return [report for report in asked if report.replica in self._open]
+        self.problems = {name: p for name, p in self.problems.items() if name in addresses}
+
+    async def beat(self, depth: int, depth_tokens: int, *, timeout_s: float) -> list[Report]:
+        """Tell every replica our depth, hear its load; the silent ones are left out."""
+        asked = [self._beat_one(self._open[i], depth, depth_tokens, timeout_s) for i in self.open]
+        return [report for report in await asyncio.gather(*asked) if report is not None]
+
+    async def _beat_one(
+        self, channel: Channel, depth: int, depth_tokens: int, timeout_s: float
+    ) -> Report | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await channel.beat(depth, depth_tokens)
+        except (TimeoutError, ReplicaLost):
+            return None
 
     def _drop_closed(self) -> None:
-        for replica_id, channel in list(self._open.items()):
-            if not channel.is_open:
-                self._closed_cpu_s += channel.cpu_s
-                del self._open[replica_id]
+        for replica_id in [i for i, channel in self._open.items() if not channel.is_open]:
+            self._closed_cpu_s += self._open.pop(replica_id).cpu_s
 
     async def _connect(self, replica_id: str, address: Address) -> None:
         try:

@@ -1,28 +1,31 @@
-"""The road to engine replicas: Serve's handle finds them, a channel carries the calls."""
+"""The road to engine replicas: Serve's handle finds them, channels carry calls and beats."""
 
-import asyncio
 from collections.abc import AsyncGenerator
+from collections.abc import Set as AbstractSet
 
 from ray import serve
-from ray.exceptions import RayActorError, RayTaskError
-from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
 
 from serve_app.engine.protocol import Call, Items
 from serve_app.errors import ReplicaLost
-from serve_app.serving.channels import Channels
-from serve_app.serving.lane import Lane
-from serve_app.serving.report import Beat, Report
+from serve_app.serving.channels import Address, Channels
 
 ENGINE = "Engine"
 
 
 class RayEngines:
-    """Calls and beats to one engine application. `gateway` names this gateway replica."""
+    """The replicas of one engine application. `gateway` names this gateway replica."""
 
     def __init__(self, application: str, *, gateway: str) -> None:
         self.channels = Channels(gateway)
-        self._gateway = gateway
-        self._handle = serve.get_deployment_handle(ENGINE, app_name=application)
+        self._application = application
+        self._handle: DeploymentHandle | None = None
+        self._addresses: dict[str, Address] = {}
+
+    @property
+    def in_service(self) -> AbstractSet[str]:
+        """Replicas that Serve counts as running and that can be reached."""
+        return self._addresses.keys() & self.channels.open
 
     def call(self, replica_id: str, call: Call) -> AsyncGenerator[Items, None]:
         """See `Engines.call`. Leaving early cancels the call on the replica."""
@@ -31,22 +34,22 @@ class RayEngines:
             raise ReplicaLost("the replica for this request is gone; try again")
         return channel.call(call)
 
-    async def beat(self, lane: Lane, *, timeout_s: float) -> list[Report]:
-        """Tell every replica our depth, hear its load; those out of reach are left out."""
-        beat = Beat(self._gateway, lane.depth, lane.depth_tokens)
-        try:
-            answers = await self._handle.broadcast("beat", beat).results_async(
-                timeout_s=timeout_s, return_exceptions=True
-            )
-        except TimeoutError:
-            known = [replica.id for replica in lane.replicas]
-            answers = await asyncio.gather(*(self._beat_one(beat, i, timeout_s) for i in known))
-        return await self.channels.reach(a for a in answers if isinstance(a, Report))
+    async def discover(self, *, timeout_s: float) -> None:
+        """Ask Serve who is in service, and connect to who is new.
 
-    async def _beat_one(self, beat: Beat, replica_id: str, timeout_s: float) -> Report | None:
-        """One replica that hangs must not hide the others."""
+        Raises what the handle raises. While one replica hangs nobody new is found, and the
+        known ones stay: Serve replaces a replica that hangs.
+        """
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._handle.beat.remote(beat, to=replica_id)
-        except (TimeoutError, RayActorError, RayTaskError, RayServeException):
-            return None
+            asked = self._new_handle().broadcast("address")
+        except KeyError:  # not deployed, or not yet
+            self._addresses = {}
+            return
+        answers = await asked.results_async(timeout_s=timeout_s, return_exceptions=True)
+        self._addresses = dict(a for a in answers if not isinstance(a, BaseException))
+        await self.channels.reach(self._addresses)
+
+    def _new_handle(self) -> DeploymentHandle:
+        if self._handle is None:
+            self._handle = serve.get_deployment_handle(ENGINE, app_name=self._application)
+        return self._handle

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Any
 
 from ray import serve
@@ -18,6 +17,7 @@ from serve_app.serving.metrics import Metrics
 logger = logging.getLogger("ray.serve")
 
 SLOWEST_BEAT_S = 2.0
+DISCOVERY_INTERVAL_S = 1.0  # asks Ray, which costs milliseconds; a beat costs microseconds
 LONGEST_DETAIL = 500
 
 
@@ -38,7 +38,11 @@ class Gateway:
         }
         lanes = {model: self._lanes[application] for model, application in models.items()}
         self._ingress = Ingress(lanes, self._tunables, Metrics())
-        self._beating = [asyncio.create_task(self._beat(lane)) for lane in self._lanes.values()]
+        work = [
+            *(self._discover(application) for application in self._engines),
+            *(self._beat(lane) for lane in self._lanes.values()),
+        ]
+        self._loops = [asyncio.create_task(loop) for loop in work]
 
     async def __serve_build_asgi_app__(self) -> Ingress:
         return self._ingress
@@ -50,34 +54,38 @@ class Gateway:
             lane.reconfigure(self._tunables)
 
     async def check_health(self) -> None:
-        """A beat that ended is a bug; a gateway without one routes blindly."""
-        for task in self._beating:
+        """A loop that ended is a bug; a gateway without it routes blindly."""
+        for task in self._loops:
             if task.done():
-                raise RuntimeError(f"the beat has ended: {task!r}")
+                raise RuntimeError(f"a loop of the gateway has ended: {task!r}")
 
     async def _beat(self, lane: Lane) -> None:
+        """Depth for load, with every replica, on their channels."""
+        engines = self._engines[lane.application]
         while True:
-            with suppress(TimeoutError):
-                # A beat to all, then to each alone when one hangs; and time to act on it.
-                async with asyncio.timeout(3 * SLOWEST_BEAT_S):
-                    await self._beat_once(lane)
-            lane.dispatch()
+            reports = await engines.channels.beat(
+                lane.depth, lane.depth_tokens, timeout_s=SLOWEST_BEAT_S
+            )
+            if engines.in_service:
+                lane.hear(reports, in_service=engines.in_service)
+            else:
+                lane.hear_nothing(await self._absence(lane.application))
             await asyncio.sleep(self._tunables.beat_interval_s)
 
-    async def _beat_once(self, lane: Lane) -> None:
-        engines = self._engines[lane.application]
-        try:
-            reports = await engines.beat(lane, timeout_s=SLOWEST_BEAT_S)
-        except (RayError, RayServeException) as error:
-            logger.debug("no beat from %s: %s", lane.application, error)
-            reports = []
-        if reports:
-            lane.hear(reports)
-        elif problems := engines.channels.problems:
-            waits_for = f"a connection to the replicas of application {lane.application!r}"
-            lane.hear_nothing(Absence(waits_for, "; ".join(problems.values())))
-        else:
-            lane.hear_nothing(await asyncio.to_thread(_absence, lane.application))
+    async def _discover(self, application: str) -> None:
+        while True:
+            try:
+                await self._engines[application].discover(timeout_s=SLOWEST_BEAT_S)
+            except (TimeoutError, RayError, RayServeException) as error:
+                logger.debug("who serves %s is unknown: %s", application, error)
+            await asyncio.sleep(DISCOVERY_INTERVAL_S)
+
+    async def _absence(self, application: str) -> Absence:
+        problems = self._engines[application].channels.problems
+        if not problems:
+            return await asyncio.to_thread(_absence, application)
+        waits_for = f"a connection to the replicas of application {application!r}"
+        return Absence(waits_for, "; ".join(problems.values()))
 
 
 def _absence(application: str) -> Absence:

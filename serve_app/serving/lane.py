@@ -9,10 +9,12 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from serve_app.channel.wire import Report
 from serve_app.config import GatewayTunables
 from serve_app.core.dispatch import Dispatcher
 from serve_app.core.queue import WaitingQueue
@@ -20,7 +22,6 @@ from serve_app.core.request import Request
 from serve_app.core.routing import Replica, Routing
 from serve_app.engine.protocol import Call, Items
 from serve_app.errors import DeadlineExceeded, EngineUnavailable, NoReplica
-from serve_app.serving.report import Report
 
 logger = logging.getLogger("ray.serve")
 
@@ -60,7 +61,7 @@ class Lane:
     ) -> None:
         self.application = application
         self.gateway = gateway
-        self.reports: Sequence[Report] = ()
+        self._reports: dict[str, Report] = {}
         self.absence = Absence(f"application {application!r} to have a running replica")
         self._engines = engines
         self._clock = clock
@@ -70,6 +71,11 @@ class Lane:
 
     def __repr__(self) -> str:
         return f"<Lane {self.application} {self._dispatcher!r}>"
+
+    @property
+    def reports(self) -> Sequence[Report]:
+        """The latest of every replica in service."""
+        return list(self._reports.values())
 
     @property
     def depth(self) -> int:
@@ -99,18 +105,20 @@ class Lane:
         self._dispatcher.queue.max_tokens = tunables.queue.max_tokens
         self._dispatcher.routing = Routing(stale_after_s=tunables.stale_after_s)
 
-    def hear(self, reports: Sequence[Report]) -> None:
-        """Take what all replicas in service report; those left out are no longer used."""
+    def hear(self, reports: Sequence[Report], *, in_service: AbstractSet[str]) -> None:
+        """Take what replicas report. One that is silent grows stale; one that is out of
+        service is no longer used."""
         now = self._clock()
-        self.reports = reports
+        known = self._reports | {report.replica: report for report in reports}
+        self._reports = {name: report for name, report in known.items() if name in in_service}
         self._dispatcher.observe(report.seen_by(self.gateway, now=now) for report in reports)
-        self._dispatcher.retain({report.replica for report in reports})
+        self._dispatcher.retain(in_service)
         self.dispatch()
 
     def hear_nothing(self, absence: Absence) -> None:
         """No replica is in service."""
         self.absence = absence
-        self.hear(())
+        self.hear((), in_service=frozenset())
 
     def dispatch(self) -> None:
         """Act on what the dispatcher decides now; also called on every beat, for deadlines."""

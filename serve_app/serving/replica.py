@@ -8,6 +8,7 @@ running only after it, so a replica that is in service is warm.
 import logging
 import os
 import time
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import ray
@@ -15,14 +16,15 @@ from ray import serve
 
 from serve_app.channel.replica_end import ChannelServer
 from serve_app.channel.tls import server_context
+from serve_app.channel.wire import Beat, Report
 from serve_app.config import EngineArgs, EngineTunables
 from serve_app.core.concurrency import slots
-from serve_app.engine.protocol import Engine
+from serve_app.engine.protocol import Call, Engine, Frame, Head
 from serve_app.engine.simulated import SimulatedEngine
 from serve_app.engine.vllm import VllmEngine
 from serve_app.errors import EngineError
 from serve_app.models import resolve
-from serve_app.serving.report import Address, Beat, Report
+from serve_app.serving.channels import Address
 
 logger = logging.getLogger("ray.serve")
 
@@ -39,7 +41,7 @@ class EngineReplica:
         self._depths: dict[str, tuple[float, Beat]] = {}
         self._engine = _engine(EngineArgs.model_validate(args))
         await self._engine.start()
-        self._channel = ChannelServer(self._engine.generate)
+        self._channel = ChannelServer(self)
         host = ray.util.get_node_ip_address()
         port = await self._channel.start(host, tls=server_context())
         self._address = Address(host, port, self._channel.secret)
@@ -50,12 +52,18 @@ class EngineReplica:
         self._tunables = EngineTunables.model_validate(user_config)
         self._engine.hang_timeout_s = self._tunables.hang_timeout_s
 
-    async def beat(self, beat: Beat, *, to: str = "") -> Report:  # noqa: ARG002 - likewise
-        """Exchange depth for load."""
-        self._depths[beat.gateway] = (time.monotonic(), beat)
+    async def address(self) -> tuple[str, Address]:
+        """Who this replica is, and where gateways reach it."""
+        return self._id, self._address
+
+    def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
+        return self._engine.generate(call)
+
+    def report(self, gateway: str, beat: Beat) -> Report:
+        """Exchange depth for load; gateways ask on every beat."""
+        self._depths[gateway] = (time.monotonic(), beat)
         return Report(
             replica=self._id,
-            channel=self._address,
             model=self._engine.model,
             capacity=self._engine.capacity,
             stats=self._engine.stats(),

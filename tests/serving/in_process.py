@@ -69,12 +69,13 @@ async def gateway(tunables: dict[str, Any] | None = None, **knobs: Any) -> Async
     """A running gateway; `knobs` are the simulated engine's."""
     engine = SimulatedEngine(Simulated(**(FAST | knobs)), names=(MODEL,))
     await engine.start()
-    server = ChannelServer(engine.generate)
+    server = ChannelServer(engine)
     port = await server.start("127.0.0.1")
     channel = await connect("127.0.0.1", port, server.secret, gateway="here")
     checked = GatewayTunables.model_validate(tunables or {})
     lane = Lane("app", LocalEngines(channel), checked, gateway="here")
-    lane.hear([report(REPLICA, slots=8, model=engine.model, capacity=engine.capacity)])
+    reports = [report(REPLICA, slots=8, model=engine.model, capacity=engine.capacity)]
+    lane.hear(reports, in_service={REPLICA})
     ingress = Ingress({MODEL: lane}, checked, Metrics())
     transport = httpx.ASGITransport(ingress)
     try:

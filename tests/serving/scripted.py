@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from serve_app.channel.wire import Report
 from serve_app.config import GatewayTunables
 from serve_app.engine.protocol import (
     Call,
@@ -16,7 +17,6 @@ from serve_app.engine.protocol import (
 )
 from serve_app.errors import RequestError
 from serve_app.serving.lane import Lane
-from serve_app.serving.report import Address, Report
 
 STREAM = Head(200, ((b"content-type", b"text/event-stream; charset=utf-8"),))
 WHOLE = Head(200, ((b"content-type", b"application/json"), (b"content-length", b"2")))
@@ -71,7 +71,8 @@ def lane(
     """A lane whose replicas, those of the scripts, have all just reported."""
     checked = GatewayTunables.model_validate(tunables)
     made = Lane("app", engines, checked, gateway="here", clock=clock or ManualClock())
-    made.hear([report(name, slots=slots) for name in engines.scripts])
+    reports = [report(name, slots=slots) for name in engines.scripts]
+    made.hear(reports, in_service=set(engines.scripts))
     return made
 
 
@@ -79,5 +80,4 @@ def report(
     name: str, *, slots: int = 1, model: Model = MODEL, capacity: Capacity = CAPACITY
 ) -> Report:
     """What an idle, healthy replica says."""
-    address = Address("127.0.0.1", 1, b"")
-    return Report(name, address, model, capacity, EngineStats(), slots, {}, is_healthy=True)
+    return Report(name, model, capacity, EngineStats(), slots, running={}, is_healthy=True)
