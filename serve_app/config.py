@@ -163,6 +163,8 @@ class GatewayTunables(Knobs):
     """How often gateway and replicas exchange queue depth and load."""
     stale_after_s: float = Field(default=3.0, gt=0)
     """A replica that was silent for longer gets no new request while another one speaks."""
+    idle_write_timeout_s: float = Field(default=60.0, gt=0)
+    """A client that takes nothing for this long, while there is something to send, is cut off."""
     retries: int = Field(default=2, ge=0, le=10)
     """Other replicas to try when one dies before the first byte of an answer."""
 

@@ -15,6 +15,7 @@
   + Evicted                       while it waited
     - DeadlineExceeded       503
     - ClientGone             499  never seen by anyone; a named outcome all the same
+      · ClientStalled             took nothing for too long while it was being answered
   + EngineError            500    while it ran
     + EngineUnavailable      503
       - ReplicaLost
@@ -141,6 +142,10 @@ class DeadlineExceeded(Evicted):
 class ClientGone(Evicted):
     status = 499
     code = "client_gone"
+
+
+class ClientStalled(ClientGone):
+    code = "client_stalled"
 
 
 class EngineError(RequestError):

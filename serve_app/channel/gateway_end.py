@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from serve_app.channel import handshake
 from serve_app.channel.connection import Connection
@@ -32,11 +32,11 @@ from serve_app.errors import ReplicaLost, RequestError
 class Channel(Connection):
     """Open from `connect` until the connection is lost; then every call has failed."""
 
-    def __init__(self, secret: bytes, *, gateway: str) -> None:
+    def __init__(self, secret: bytes, *, gateway: str, spend: Callable[[float], None]) -> None:
         super().__init__(secret)
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.cpu_s = 0.0  # spent on what arrived
         self._gateway = gateway
+        self._spend = spend
         self._hear = self._hear_challenge
         self._numbers = itertools.count()
         self._readings: dict[int, _Reading] = {}
@@ -78,7 +78,7 @@ class Channel(Connection):
     def data_received(self, data: bytes) -> None:
         started = time.thread_time()
         super().data_received(data)
-        self.cpu_s += time.thread_time() - started
+        self._spend(time.thread_time() - started)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.opened.done():
@@ -168,13 +168,22 @@ class _Reading:
 
 
 async def connect(
-    host: str, port: int, secret: bytes, *, gateway: str, tls: ssl.SSLContext | None = None
+    host: str,
+    port: int,
+    secret: bytes,
+    *,
+    gateway: str,
+    spend: Callable[[float], None] = lambda _: None,
+    tls: ssl.SSLContext | None = None,
 ) -> Channel:
-    """Raises `OSError` (`TimeoutError` and `ConnectionError` are some) with the reason."""
+    """A channel that is open; `spend` hears of the CPU seconds that what arrives on it takes.
+
+    Raises `OSError` (`TimeoutError` and `ConnectionError` are some) with the reason.
+    """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(handshake.TIMEOUT_S):
         _, channel = await loop.create_connection(
-            lambda: Channel(secret, gateway=gateway), host, port, ssl=tls
+            lambda: Channel(secret, gateway=gateway, spend=spend), host, port, ssl=tls
         )
         try:
             await channel.opened

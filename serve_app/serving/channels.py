@@ -6,7 +6,7 @@ the others, so connecting goes on beside everything else.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -32,18 +32,13 @@ class Address:
 class Channels:
     """Open channels by replica id; `problems` says why others are not."""
 
-    def __init__(self, gateway: str) -> None:
+    def __init__(self, gateway: str, *, spend: Callable[[float], None]) -> None:
         self.problems: dict[str, str] = {}
         self._gateway = gateway
+        self._spend = spend
         self._tls = client_context()
         self._open: dict[str, Channel] = {}
         self._connecting: dict[str, asyncio.Task[None]] = {}
-        self._closed_cpu_s = 0.0
-
-    @property
-    def cpu_s(self) -> float:
-        """CPU time spent on what replicas have sent."""
-        return self._closed_cpu_s + sum(channel.cpu_s for channel in self._open.values())
 
     @property
     def open(self) -> AbstractSet[str]:
@@ -79,12 +74,17 @@ class Channels:
 
     def _drop_closed(self) -> None:
         for replica_id in [i for i, channel in self._open.items() if not channel.is_open]:
-            self._closed_cpu_s += self._open.pop(replica_id).cpu_s
+            del self._open[replica_id]
 
     async def _connect(self, replica_id: str, address: Address) -> None:
         try:
             self._open[replica_id] = await connect(
-                address.host, address.port, address.secret, gateway=self._gateway, tls=self._tls
+                address.host,
+                address.port,
+                address.secret,
+                gateway=self._gateway,
+                spend=self._spend,
+                tls=self._tls,
             )
             self.problems.pop(replica_id, None)
         except OSError as error:

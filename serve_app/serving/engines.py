@@ -1,6 +1,6 @@
 """The road to engine replicas: Serve's handle finds them, channels carry calls and beats."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from collections.abc import Set as AbstractSet
 
 from ray import serve
@@ -14,10 +14,11 @@ ENGINE = "Engine"
 
 
 class RayEngines:
-    """The replicas of one engine application. `gateway` names this gateway replica."""
+    """The replicas of one engine application. `gateway` names this gateway replica, and
+    `spend` hears of the CPU seconds that channels take."""
 
-    def __init__(self, application: str, *, gateway: str) -> None:
-        self.channels = Channels(gateway)
+    def __init__(self, application: str, *, gateway: str, spend: Callable[[float], None]) -> None:
+        self.channels = Channels(gateway, spend=spend)
         self._application = application
         self._handle: DeploymentHandle | None = None
         self._addresses: dict[str, Address] = {}

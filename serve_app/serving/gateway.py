@@ -32,12 +32,15 @@ class Gateway:
         name = serve.get_replica_context().replica_id.unique_id
         self._tunables = GatewayTunables()
         applications = dict.fromkeys(models.values())
-        self._engines = {a: RayEngines(a, gateway=name) for a in applications}
+        metrics = Metrics()
+        self._engines = {
+            a: RayEngines(a, gateway=name, spend=metrics.spend_on_channel) for a in applications
+        }
         self._lanes = {
             a: Lane(a, e, self._tunables, gateway=name) for a, e in self._engines.items()
         }
         lanes = {model: self._lanes[application] for model, application in models.items()}
-        self._ingress = Ingress(lanes, self._tunables, Metrics())
+        self._ingress = Ingress(lanes, self._tunables, metrics)
         work = [
             *(self._discover(application) for application in self._engines),
             *(self._beat(lane) for lane in self._lanes.values()),

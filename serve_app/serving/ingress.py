@@ -31,6 +31,7 @@ from serve_app.errors import (
     RouteNotFound,
 )
 from serve_app.serving.body import read_body
+from serve_app.serving.cpu import Metered
 from serve_app.serving.lane import Lane
 from serve_app.serving.metrics import Metrics
 from serve_app.serving.pages import Pages
@@ -66,6 +67,7 @@ class Ingress:
     def reconfigure(self, tunables: GatewayTunables) -> None:
         """Requests in flight keep the app, and so the limits, that they came in through."""
         self._limits = tunables.limits
+        self._idle_write_timeout_s = tunables.idle_write_timeout_s
         self._app = Starlette(
             routes=self._routes(),
             middleware=_cors(tunables.cors),
@@ -82,8 +84,11 @@ class Ingress:
 
     async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request for an engine; it ends in exactly one outcome."""
+        relay = Relay(send, idle_write_timeout_s=self._idle_write_timeout_s)
+        await Metered(self._forward(scope, receive, relay), relay.spend)
+
+    async def _forward(self, scope: Scope, receive: Receive, relay: Relay) -> None:
         request_id = uuid.uuid4().hex  # our own: a client's could name another's request
-        relay = Relay(send)
         arrived = time.perf_counter()
         ask: Ask | None = None
         try:
@@ -98,9 +103,10 @@ class Ingress:
                 output_tokens=ask.max_tokens or 0,
                 timeout_s=_timeout_s(scope),
             )
-            await while_connected(receive, relay.pass_on(lane.answer(call, request)))
-        except ClientGone:
-            relay.outcome.code = ClientGone.code
+            passing_on = relay.pass_on(lane.answer(call, request))
+            await while_connected(receive, Metered(passing_on, relay.spend))
+        except ClientGone as gone:
+            relay.outcome.code = gone.code
         except asyncio.CancelledError:
             relay.outcome.code = ClientGone.code  # Serve's proxy saw the client leave
             raise

@@ -7,7 +7,14 @@ sent.
 
 from collections.abc import Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from serve_app.serving.lane import Lane
 from serve_app.serving.relay import Outcome
@@ -33,6 +40,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._requests = Counter(
             "gateway_requests",
             "Requests by how they ended",
@@ -52,6 +60,18 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._frames = Counter(
+            "gateway_frames", "Frames passed on", ["model"], registry=self._registry
+        )
+        # Per request: request / gateway_requests. Per frame: (channel + frames) / gateway_frames.
+        self._cpu = Counter(
+            "gateway_cpu_seconds",
+            "CPU time by what it was spent on: requests until their head is sent, frames after "
+            "it, channel (what replicas send)",
+            ["part"],
+            registry=self._registry,
+        )
+        self.spend_on_channel = self._cpu.labels("channel").inc
         self._lane_gauges = self._gauges("gateway", LANE_GAUGES, ["application"])
         self._engine_gauges = self._gauges("engine", ENGINE_GAUGES, ["application", "replica"])
 
@@ -59,6 +79,9 @@ class Metrics:
         """Count one request; `model` is empty when the request named none of ours."""
         self._requests.labels(model, outcome.code).inc()
         self._seconds.labels(model).observe(seconds)
+        self._frames.labels(model).inc(outcome.frames)
+        self._cpu.labels("request").inc(outcome.request_cpu_s)
+        self._cpu.labels("frames").inc(outcome.frames_cpu_s)
         if outcome.usage is not None:
             self._tokens.labels(model, "prompt").inc(outcome.usage.prompt_tokens)
             self._tokens.labels(model, "cached").inc(outcome.usage.cached_tokens)

@@ -3,18 +3,18 @@
 A stream is passed on frame by frame, at once; any other answer is sent whole, so that an
 engine that fails half-way still gets its proper status. A stream that breaks after its
 head is out ends with one error event and without `[DONE]`: never a truncation that looks
-complete. A client that leaves cancels everything behind it.
+complete. A client that leaves, or stops reading, cancels everything behind it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from starlette.types import Message, Receive, Send
 
 from serve_app.engine.protocol import Frame, Head, Headers, Items, Usage
-from serve_app.errors import ClientGone, EngineError, RequestError
+from serve_app.errors import ClientGone, ClientStalled, EngineError, RequestError
 
 PASSED_ON = (b"content-type", b"content-length")
 EVENT_STREAM = b"text/event-stream"
@@ -31,21 +31,35 @@ class Outcome:
     status: int = 200
     frames: int = 0
     usage: Usage | None = None
+    request_cpu_s: float = 0.0  # until the head is sent, and of whole answers
+    frames_cpu_s: float = 0.0  # after it: of the frames of a stream
 
 
 class Relay:
-    """One response on its way to one client."""
+    """One response on its way to one client; raises `ClientStalled` when that takes nothing."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, idle_write_timeout_s: float) -> None:
         self.outcome = Outcome()
-        self._send = send
+        self._client = send
+        self._idle_write_timeout_s = idle_write_timeout_s
         self._head_sent = False
+        self._is_streaming = False
+
+    def spend(self, cpu_s: float) -> None:
+        """Note the CPU time of a step of this response's work."""
+        if self._is_streaming:
+            self.outcome.frames_cpu_s += cpu_s
+        else:
+            self.outcome.request_cpu_s += cpu_s
+        self._is_streaming = self._head_sent
 
     async def pass_on(self, batches: AsyncGenerator[Items, None]) -> None:
         """Send everything; a `RequestError` becomes the response, or the stream's last event."""
         try:
             async with aclosing(batches):
                 await self._pass_on(batches)
+        except ClientGone:
+            raise
         except RequestError as error:
             await self.fail(error)
 
@@ -61,9 +75,8 @@ class Relay:
         head, held = Head(200), bytearray()
         is_stream = is_finished = False
         async for items in batches:
-            for item in items:
-                if isinstance(item, Head):
-                    head, is_stream = item, _is_stream(item)
+            if isinstance(items[0], Head):
+                head, is_stream = items[0], _is_stream(items[0])
             frames = [item for item in items if isinstance(item, Frame)]
             is_finished = self._note(frames)
             data = b"".join(frame.data for frame in frames)
@@ -76,7 +89,7 @@ class Relay:
         if not is_stream:
             await self._send_chunk(head, bytes(held), more=False)
 
-    def _note(self, frames: list[Frame]) -> bool:
+    def _note(self, frames: Sequence[Frame]) -> bool:
         self.outcome.frames += len(frames)
         last = frames[-1] if frames else None
         if last is not None and last.usage is not None:
@@ -97,6 +110,15 @@ class Relay:
         stream = STREAM_HEADERS if _is_stream(head) else ()
         headers = [*passed, *stream]
         return {"type": "http.response.start", "status": head.status, "headers": headers}
+
+    async def _send(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._idle_write_timeout_s):
+                await self._client(message)
+        except TimeoutError:
+            raise ClientStalled(
+                f"the client took nothing for {self._idle_write_timeout_s:g} s"
+            ) from None
 
     async def _send_body(self, data: bytes, *, more: bool) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message
 
 from serve_app.engine.protocol import Frame, Head, Items, Usage
-from serve_app.errors import ClientGone, ReplicaLost, RequestError
+from serve_app.errors import ClientGone, ClientStalled, ReplicaLost, RequestError
 from serve_app.serving.relay import Relay, while_connected
 from tests.serving.scripted import LAST, STREAM, WHOLE
 
@@ -26,7 +26,7 @@ def relayed(*script: Head | Frame | RequestError) -> tuple[Relay, list[Message]]
     async def send(message: Message) -> None:
         sent.append(message)
 
-    relay = Relay(send)
+    relay = Relay(send, idle_write_timeout_s=5.0)
     asyncio.run(relay.pass_on(items(*script)))
     return relay, sent
 
@@ -118,3 +118,37 @@ def test_a_client_that_leaves_cancels_the_work() -> None:
         return was_cancelled
 
     assert asyncio.run(scenario())
+
+
+def test_a_client_that_takes_nothing_is_cut_off_and_its_answer_is_closed() -> None:
+    closed = False
+
+    async def endless() -> AsyncGenerator[Items, None]:
+        nonlocal closed
+        try:
+            yield [STREAM, Frame(b"data: 1\n\n")]
+            await asyncio.Event().wait()
+        finally:
+            closed = True
+
+    async def never(_message: Message) -> None:
+        await asyncio.Event().wait()
+
+    relay = Relay(never, idle_write_timeout_s=0.01)
+    with pytest.raises(ClientStalled, match="took nothing for"):
+        asyncio.run(relay.pass_on(endless()))
+    assert closed
+
+
+def test_a_client_that_is_slow_but_reads_is_served_to_the_end() -> None:
+    taken: list[Message] = []
+
+    async def slow(message: Message) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        taken.append(message)
+
+    relay = Relay(slow, idle_write_timeout_s=5.0)
+    asyncio.run(relay.pass_on(items(STREAM, Frame(b"data: 1\n\n"), LAST)))
+    assert [m["type"] for m in taken] == ["http.response.start", *2 * ["http.response.body"]]
+    assert relay.outcome.code == "ok"
