@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell grep '^torch==' locks/cpu.txt)
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup serve check test lock
+.PHONY: setup serve check test bench lock
 .NOTPARALLEL:
 
 setup: .venv/project.stamp
@@ -30,6 +30,16 @@ check: .venv/dev.stamp
 test: check
 	$(BIN)/serve-app models fetch smollm2-135m-instruct
 	$(BIN)/pytest
+
+# Compares with rivals on this machine and writes docs/bench; ONLY=frames|peers|bare for one of them.
+bench: .venv/dev.stamp build/peers.stamp
+	$(BIN)/serve-app models fetch smollm2-135m-instruct
+	$(BIN)/python -m serve_app.bench.here $(ONLY) --router build/peers/bin/vllm-router
+
+build/peers.stamp:
+	$(PYTHON) -m venv --clear build/peers
+	build/peers/bin/python -m pip install --quiet vllm-router==0.1.17
+	@touch $@
 
 # A lock is complete, so nothing is resolved: --no-deps also keeps out what vLLM asks for and a
 # machine without a GPU cannot use (locks/cpu-excludes.txt). Another lock, another .venv.

@@ -11,10 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from serve_app import reference
+from serve_app.bench import options
 from serve_app.checking.problem import nearest
 from serve_app.wait import wait
 
-COMMANDS = ("check", "models", "reference", "wait")
+COMMANDS = ("bench", "check", "models", "reference", "wait")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("serve-app", description="Serve models on your own GPUs.")
     parser.add_argument("--version", action="version", version=version("serve-app"))
     commands = parser.add_subparsers(required=True, metavar="{" + ",".join(COMMANDS) + "}")
+
+    bench = commands.add_parser("bench", help=options.SUMMARY, usage=options.USAGE)
+    options.add_to(bench)
+    bench.set_defaults(run=_bench)
 
     check = commands.add_parser("check", help="say what is wrong with a Serve YAML")
     check.add_argument("files", nargs="+", metavar="FILE")
@@ -51,6 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     ready.add_argument("--timeout-s", type=float, default=600.0, metavar="SECONDS")
     ready.set_defaults(run=_wait)
     return parser
+
+
+def _bench(chosen: argparse.Namespace) -> int:
+    from serve_app.bench.command import run  # noqa: PLC0415 - imports what reads traces and prices
+
+    return run(chosen)
 
 
 def _check(chosen: argparse.Namespace) -> int:

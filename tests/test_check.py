@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from serve_app.checking.file import check_file
-from serve_app.checking.kind import ROUTER
 
 DEPLOYMENTS = Path(__file__).parent.parent / "deployments"
 FILES = sorted(DEPLOYMENTS.glob("*.yaml"))
@@ -117,10 +116,10 @@ WRONG_VALUES = [
     ),
     ("an interval", f"{SCALING}.look_back_period_s", 1, "longer than metrics_interval_s = 1 s"),
     (
-        "a router that would be replaced",
+        "a router that is never asked",
         f"{ENGINE}.request_router_config",
         {"request_routing_stats_period_s": 1},
-        "replaces the router that the gateway needs",
+        "routes nothing: the gateway chooses the replica",
     ),
     ("Serve's default of 5", f"{ENGINE}.max_ongoing_requests", REMOVED, "is missing"),
     ("waits unseen", f"{ENGINE}.max_ongoing_requests", 281, "281: must be above 281"),
@@ -210,11 +209,6 @@ def test_the_policy_for_engines_is_refused_for_a_gateway(tmp_path):
     [(where, message)] = check(tmp_path, document)
     assert where == f"{GATEWAY}.autoscaling_config.policy"
     assert "this is no engine" in message
-
-
-def test_the_router_that_the_gateway_needs_may_be_repeated(tmp_path):
-    config = {"request_router_class": ROUTER, "request_routing_stats_period_s": 1}
-    assert check(tmp_path, changed("deepseek", f"{ENGINE}.request_router_config", config)) == []
 
 
 def test_a_plugin_brings_parsers_that_nobody_here_knows(tmp_path):

@@ -6,8 +6,6 @@ import socket
 from collections.abc import Callable
 from typing import Any, cast
 
-import msgspec
-
 from serve_app.channel import handshake
 from serve_app.channel.wire import BadMessage, Unframer, encode, framed
 
@@ -25,15 +23,31 @@ class Connection(asyncio.Protocol):
         self._nonce = handshake.new_nonce()
         self._unframer = Unframer(handshake.LARGEST_MESSAGE)
         self._transport: asyncio.Transport | None = None
+        self._is_finished = False
         self._hear: Callable[[bytes], None]
 
     @property
     def is_open(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
+        transport = self._transport
+        return transport is not None and not transport.is_closing() and not self._is_finished
 
     def close(self) -> None:
+        """Lost at once, and with it what the socket has not taken."""
         if self._transport is not None:
             self._transport.abort()
+
+    def finish(self) -> None:
+        """Say no more, and let the other end close when it has heard everything.
+
+        A socket that is closed with messages unread is reset, and what it sent is lost.
+        """
+        if self._transport is None or self._is_finished:
+            return
+        self._is_finished = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()  # TLS has no half-closed connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not derive from it
@@ -43,13 +57,14 @@ class Connection(asyncio.Protocol):
         try:
             for message in self._unframer.feed(data):
                 self._hear(message)
-        except (BadMessage, msgspec.MsgspecError) as error:
+        # What decoding raises: msgspec's errors are ValueErrors, one of bad UTF-8 is only that.
+        except (BadMessage, ValueError, RecursionError) as error:
             logger.warning("channel closed: %s", error)
             self.close()
 
     def _send(self, message: Any) -> None:
         """Dropped when the connection is lost: whoever waits for an answer learns it there."""
-        if self._transport is not None:
+        if self._transport is not None and not self._is_finished:
             self._transport.write(framed(encode(message)))
 
 

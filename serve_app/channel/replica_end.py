@@ -52,8 +52,9 @@ class Replica(Protocol):
 class ChannelServer:
     """Answers gateways for `replica`; `running` is sequences by gateway."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, *, patience_s: float = handshake.TIMEOUT_S) -> None:
         self.replica = replica
+        self.patience_s = patience_s  # with whoever connects and does not say who they are
         self.secret = handshake.new_secret()
         self.running: dict[str, int] = {}
         self.is_draining = False
@@ -75,9 +76,10 @@ class ChannelServer:
         await self._idle.wait()
 
     def close(self) -> None:
+        """Hear nothing more; what was said still leaves."""
         self._server.close()
         for connection in list(self._connections):
-            connection.close()
+            connection.finish()
 
     def joined(self, connection: "_GatewayConnection") -> None:
         self._connections.add(connection)
@@ -128,7 +130,7 @@ class _GatewayConnection(Connection):
         super().connection_made(transport)
         self._server.joined(self)
         self._send(handshake.Challenge(self._nonce))
-        self._patience = self._loop.call_later(handshake.TIMEOUT_S, self.close)
+        self._patience = self._loop.call_later(self._server.patience_s, self.close)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
         self._transport = None
@@ -189,7 +191,9 @@ class _GatewayConnection(Connection):
             await self._pass_on(number, call, answering)
         except RequestError as error:
             self._put(number, Failed.of(error))
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and answering.task.cancelling():
+                raise  # the client has left; otherwise the engine cancelled something of its own
             logger.exception("request %s failed", call.request_id)
             failed = EngineError("the engine failed on this request; its log has the reason")
             self._put(number, Failed.of(failed))

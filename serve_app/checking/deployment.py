@@ -4,7 +4,7 @@ from math import inf
 from typing import Any
 
 from serve_app.checking.autoscaling import autoscaling_problems
-from serve_app.checking.kind import ENGINE, GATEWAY, ROUTER, Kind, with_colon
+from serve_app.checking.kind import ENGINE, GATEWAY, Kind
 from serve_app.checking.knobs import knob_problems
 from serve_app.checking.part import mapping, number
 from serve_app.checking.placement import placement_problems
@@ -52,7 +52,6 @@ def _needed(tunables: dict[str, Any], kind: Kind, args: dict[str, Any]) -> tuple
 
 
 def _router_problems(deployment: dict[str, Any]) -> Problems:
-    config = mapping(deployment.get("request_router_config"))
-    if config and with_colon(config.get("request_router_class")) != ROUTER:
-        message = f"replaces the router that the gateway needs; remove it, or set {ROUTER}"
+    if "request_router_config" in deployment:
+        message = "routes nothing: the gateway chooses the replica of every call; remove it"
         yield Problem(("request_router_config",), message)

@@ -9,7 +9,6 @@ from serve_app.checking.problem import Problems
 from serve_app.config import EngineTunables, GatewayTunables, Knobs
 
 POLICY = "serve_app.serving.autoscaler:ScaleOnQueueDepth"
-ROUTER = "serve_app.serving.router:ToChosenReplica"
 
 
 @dataclass(frozen=True, slots=True)

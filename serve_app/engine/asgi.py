@@ -1,11 +1,11 @@
 """One HTTP call into an ASGI app that lives in this process: no socket, no HTTP parser.
 
-The app runs in a task of its own. What it sends is read here, message by message; the
-buffer between the two is bounded, so a slow reader slows the app and not the memory.
+The app runs in a task of its own. What it has sent since the last look is read here in one
+piece; the buffer between the two is bounded, so a slow reader slows the app and not the memory.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,24 +26,43 @@ class Exchange:
     def __init__(self, call: Call, *, disconnect_timeout_s: float = 5.0) -> None:
         self._call = call
         self._disconnect_timeout_s = disconnect_timeout_s
-        self._sent: asyncio.Queue[Message | None] = asyncio.Queue(BUFFERED_MESSAGES)
+        self._sent: list[Message] = []
+        self._is_over = False
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
         self._body_read = False
         self._client_gone = asyncio.Event()
 
-    async def messages(self, app: App) -> AsyncGenerator[Message, None]:
-        """What the app sends, until its response is complete.
+    async def batches(self, app: App) -> AsyncGenerator[Sequence[Message], None]:
+        """What the app sends, until its response is complete; what is ready comes together.
 
         Closing this generator tells the app that the client is gone, and ends it.
         Raises what the app raises.
         """
         task = asyncio.create_task(self._run(app))
         try:
-            while (message := await self._sent.get()) is not None:
-                yield message
+            while sent := await self._take():
+                yield sent
             await task
         finally:
             self._client_gone.set()
             await self._end(task)
+
+    async def _take(self) -> Sequence[Message]:
+        """What was sent since the last time, at least one message; nothing at the end."""
+        while not self._sent and not self._is_over:
+            self._changed.clear()
+            await self._changed.wait()
+        sent, self._sent = self._sent, []
+        self._room.set()
+        return sent
+
+    async def _send(self, message: Message) -> None:
+        self._sent.append(message)
+        self._changed.set()
+        if len(self._sent) >= BUFFERED_MESSAGES:
+            self._room.clear()
+            await self._room.wait()
 
     async def _end(self, task: asyncio.Task[None]) -> None:
         """Let the app hear of the disconnect before it is cancelled: vLLM runs a request that
@@ -55,10 +74,10 @@ class Exchange:
 
     async def _run(self, app: App) -> None:
         try:
-            await app(self._scope(), self._receive, self._sent.put)
+            await app(self._scope(), self._receive, self._send)
         finally:
-            if not self._client_gone.is_set():
-                await self._sent.put(None)
+            self._is_over = True
+            self._changed.set()
 
     async def _receive(self) -> Message:
         if not self._body_read:

@@ -4,7 +4,7 @@ The app brings chat, completions, responses, messages, embeddings, tools, reason
 structured output, formatted by vLLM itself; we pass its bytes on. The token ids behind
 them come from `tap`, the scheduler's numbers from `step_watch`.
 
-These modules, and `cpu_ray_executor`, are the only ones that import vllm, and they do so
+These modules, `front_end` and `cpu_ray_executor` are the only ones that import vllm, and do so
 late: the import takes seconds, and only a replica needs it.
 """
 
@@ -15,10 +15,11 @@ import json
 import logging
 import time
 import types
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from serve_app.config import EngineArgs
+from serve_app.engine import front_end
 from serve_app.engine.asgi import App, Exchange, Message
 from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
 from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Headers, Model
@@ -53,27 +54,29 @@ class VllmEngine:
         engine_args, namespace = _arguments(self._args, self._model_path)
         config = engine_args.create_engine_config()
         config.parallel_config.placement_group = self._placement_group
-        self._llm = tapped_llm().from_vllm_config(config, stat_loggers=[self._watch])
+        front_end.merge_when_behind(config.scheduler_config.max_num_seqs)
+        self._llm = self._load(config, disable_log_stats=engine_args.disable_log_stats)
         tasks = await self._llm.get_supported_tasks()
         self._app = await _build_app(self._llm, namespace, tasks)
         self._model = Model(self._args.names, _routes(tasks), int(time.time()))
         if self._args.warm_up and "generate" in tasks:
             await self._warm_up()
+        front_end.settle()
 
     async def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """See `Engine.generate`. A 5xx of vLLM's app becomes an `EngineError`."""
         tap = Tap()
         tap_of_this_call.set(tap)
         self._enter()
-        messages = Exchange(call).messages(self._running_app())
+        batches = Exchange(call).batches(self._running_app())
         try:
-            async for message in messages:
+            async for messages in batches:
                 self._check_alive()
-                for item in _items(message, tap):
+                for item in _items(messages, tap):
                     yield item
         finally:
             self._calls -= 1
-            await messages.aclose()
+            await batches.aclose()
 
     def stats(self) -> EngineStats:
         watch, is_idle = self._watch, not self._has_work()
@@ -108,6 +111,9 @@ class VllmEngine:
     async def shutdown(self) -> None:
         if self._llm is not None:
             await asyncio.to_thread(self._llm.shutdown)
+
+    def _load(self, config: Any, **options: Any) -> Any:
+        return tapped_llm().from_vllm_config(config, stat_loggers=[self._watch], **options)
 
     def _enter(self) -> None:
         if self._calls == 0:
@@ -173,6 +179,7 @@ async def _build_app(llm: Any, namespace: argparse.Namespace, tasks: Any) -> App
     state = importlib.import_module("vllm.entrypoints.launchers.api_server.app_state")
     app = launchers.build_app(namespace, tasks, llm.model_config)
     await state.init_app_state(llm, app.state, namespace, tasks)
+    front_end.strip_middleware(app)
     # vLLM stops its own server through this on an engine error; without it that error is
     # masked by an AttributeError.
     app.state.server = types.SimpleNamespace()
@@ -185,13 +192,19 @@ def _routes(tasks: Any) -> tuple[str, ...]:
     return (*generate, *embed, *TOKEN_ROUTES)
 
 
-def _items(message: Message, tap: Tap) -> list[Head | Frame]:
-    if message["type"] == "http.response.start":
-        status = message["status"]
-        if status == 503:
-            raise EngineOverloaded("the engine has no room for this request; try again")
-        if status >= 500:
-            raise EngineError("the engine failed on this request; its log has the reason")
-        return [Head(status, tuple(message.get("headers", ())))]
-    finished = not message.get("more_body", False)
-    return [*tap.frames(message.get("body", b""), finished=finished)]
+def _items(messages: Sequence[Message], tap: Tap) -> list[Head | Frame]:
+    """The head as it is; all bodies that are ready together as one frame."""
+    if messages[0]["type"] == "http.response.start":
+        return [_head(messages[0]), *(_items(messages[1:], tap) if messages[1:] else ())]
+    data = b"".join(message.get("body", b"") for message in messages)
+    finished = not messages[-1].get("more_body", False)
+    return [*tap.frames(data, finished=finished)]
+
+
+def _head(start: Message) -> Head:
+    status = start["status"]
+    if status == 503:
+        raise EngineOverloaded("the engine has no room for this request; try again")
+    if status >= 500:
+        raise EngineError("the engine failed on this request; its log has the reason")
+    return Head(status, tuple(start.get("headers", ())))

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 from starlette.responses import StreamingResponse
 
-from serve_app.engine.asgi import App, Exchange, Message
+from serve_app.engine.asgi import BUFFERED_MESSAGES, App, Exchange, Message
 from serve_app.engine.protocol import Call
 
 CALL = Call("r1", "/v1/chat/completions", b'{"a": 1}')
@@ -22,10 +22,29 @@ async def echo(scope: Message, receive, send) -> None:
 
 def test_what_the_app_sends_comes_out_in_order() -> None:
     async def ask() -> list[Message]:
-        return [message async for message in Exchange(CALL).messages(echo)]
+        return [message async for batch in Exchange(CALL).batches(echo) for message in batch]
 
     start, body = asyncio.run(ask())
     assert (start["path"], body["body"]) == (CALL.path, CALL.body)
+
+
+def test_what_is_ready_together_comes_together_and_the_first_message_does_not_wait() -> None:
+    more = asyncio.Event()
+
+    async def app(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await more.wait()
+        for body in (b"a", b"b", b"c"):
+            await send({"type": "http.response.body", "body": body})
+
+    async def ask() -> list[int]:
+        sizes = []
+        async for batch in Exchange(CALL).batches(app):
+            sizes.append(len(batch))
+            more.set()
+        return sizes
+
+    assert asyncio.run(ask()) == [1, 3]
 
 
 def test_what_the_app_raises_is_raised() -> None:
@@ -33,7 +52,7 @@ def test_what_the_app_raises_is_raised() -> None:
         raise ValueError("broken")
 
     async def ask() -> None:
-        async for _ in Exchange(CALL).messages(broken):
+        async for _ in Exchange(CALL).batches(broken):
             pass
 
     with pytest.raises(ValueError, match="broken"):
@@ -56,8 +75,8 @@ def heard_by(app_ends_on_disconnect: bool) -> list[str]:
             raise
 
     async def leave(to: App) -> None:
-        async with aclosing(Exchange(CALL, disconnect_timeout_s=0.01).messages(to)) as messages:
-            await anext(messages)
+        async with aclosing(Exchange(CALL, disconnect_timeout_s=0.01).batches(to)) as batches:
+            await anext(batches)
 
     asyncio.run(leave(app))
     return heard
@@ -81,13 +100,13 @@ def test_a_slow_reader_slows_the_app_and_not_the_memory() -> None:
             sent += 1
 
     async def read_one() -> None:
-        async with aclosing(Exchange(CALL, disconnect_timeout_s=0.01).messages(flood)) as messages:
-            await anext(messages)
+        async with aclosing(Exchange(CALL, disconnect_timeout_s=0.01).batches(flood)) as batches:
+            await anext(batches)
             for _ in range(200):
                 await asyncio.sleep(0)
 
     asyncio.run(read_one())
-    assert sent < 100
+    assert sent < 2 * BUFFERED_MESSAGES  # what the reader took, and as many again
 
 
 def test_a_starlette_stream_ends_as_soon_as_its_reader_leaves() -> None:
@@ -101,10 +120,9 @@ def test_a_starlette_stream_ends_as_soon_as_its_reader_leaves() -> None:
             ended.set()
 
     async def leave() -> float:
-        messages = Exchange(CALL, disconnect_timeout_s=5.0).messages(StreamingResponse(endless()))
-        async with aclosing(messages):
-            await anext(messages)
-            await anext(messages)
+        batches = Exchange(CALL, disconnect_timeout_s=5.0).batches(StreamingResponse(endless()))
+        async with aclosing(batches):
+            await anext(batches)
             started = time.perf_counter()
         await ended.wait()
         return time.perf_counter() - started

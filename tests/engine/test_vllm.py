@@ -59,15 +59,13 @@ def ids(frames: list[Frame], choice: int = 0) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def live(smollm2: str) -> Iterator[Live]:
-    patch = pytest.MonkeyPatch()
+def live(smollm2: str, vllm_process: pytest.MonkeyPatch) -> Iterator[Live]:
     for name, value in (("OMP_NUM_THREADS", "1"), ("TORCHDYNAMO_DISABLE", "1")):
-        patch.setenv(name, value)
+        vllm_process.setenv(name, value)
     it = Live()
     it.run(it.engine.start())
     yield it
     it.run(it.engine.shutdown())
-    patch.undo()
 
 
 def test_the_ids_of_a_stream_are_those_that_vllm_itself_names(live: Live) -> None:

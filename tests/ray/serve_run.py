@@ -68,11 +68,15 @@ class ServeRun:
 
 
 @contextmanager
-def serve_run(file: Path, log: Path, *, port: int = 8000) -> Iterator[ServeRun]:
-    """Run `file`; on the way out, Ctrl-C, and wait until all of it is gone."""
+def serve_run(
+    file: Path, log: Path, *, port: int = 8000, variables: Path = Path(os.devnull)
+) -> Iterator[ServeRun]:
+    """Run `file` after sourcing `variables`; on the way out, Ctrl-C, and wait until all of it
+    is gone."""
+    source = 'set -a; . "$0"; set +a; exec "$@"'
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [BIN / "serve", "run", file],
+            ["sh", "-c", source, variables, BIN / "serve", "run", file],
             env=ENVIRONMENT,
             stdout=output,
             stderr=subprocess.STDOUT,

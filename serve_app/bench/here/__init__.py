@@ -1,0 +1,1 @@
+"""The comparisons of `make bench`: this project beside its rivals, on this machine, in one run."""
