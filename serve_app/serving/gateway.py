@@ -41,6 +41,9 @@ class Gateway:
         }
         lanes = {model: self._lanes[application] for model, application in models.items()}
         self._ingress = Ingress(lanes, self._tunables, metrics)
+        # Traffic comes as soon as this returns; by then, know who can answer.
+        await asyncio.gather(*map(self._discover_once, self._engines))
+        await asyncio.gather(*map(self._beat_once, self._lanes.values()))
         work = [
             *(self._discover(application) for application in self._engines),
             *(self._beat(lane) for lane in self._lanes.values()),
@@ -63,25 +66,31 @@ class Gateway:
                 raise RuntimeError(f"a loop of the gateway has ended: {task!r}")
 
     async def _beat(self, lane: Lane) -> None:
-        """Depth for load, with every replica, on their channels."""
-        engines = self._engines[lane.application]
         while True:
-            reports = await engines.channels.beat(
-                lane.depth, lane.depth_tokens, timeout_s=SLOWEST_BEAT_S
-            )
-            if engines.in_service:
-                lane.hear(reports, in_service=engines.in_service)
-            else:
-                lane.hear_nothing(await self._absence(lane.application))
             await asyncio.sleep(self._tunables.beat_interval_s)
+            await self._beat_once(lane)
+
+    async def _beat_once(self, lane: Lane) -> None:
+        """Depth for load, with every replica, on its channel."""
+        engines = self._engines[lane.application]
+        reports = await engines.channels.beat(
+            lane.depth, lane.depth_tokens, timeout_s=SLOWEST_BEAT_S
+        )
+        if engines.in_service:
+            lane.hear(reports, in_service=engines.in_service)
+        else:
+            lane.hear_nothing(await self._absence(lane.application))
 
     async def _discover(self, application: str) -> None:
         while True:
-            try:
-                await self._engines[application].discover(timeout_s=SLOWEST_BEAT_S)
-            except (TimeoutError, RayError, RayServeException) as error:
-                logger.debug("who serves %s is unknown: %s", application, error)
             await asyncio.sleep(DISCOVERY_INTERVAL_S)
+            await self._discover_once(application)
+
+    async def _discover_once(self, application: str) -> None:
+        try:
+            await self._engines[application].discover(timeout_s=SLOWEST_BEAT_S)
+        except (TimeoutError, RayError, RayServeException) as error:
+            logger.debug("who serves %s is unknown: %s", application, error)
 
     async def _absence(self, application: str) -> Absence:
         problems = self._engines[application].channels.problems

@@ -160,23 +160,23 @@ def test_patience_ends_with_the_proof(run):
     run(work())
 
 
-def test_leaving_connect_closes_the_connection(run):
-    closed = asyncio.Event()
-
-    async def play(gateway):
-        connecting.cancel()
-        assert await gateway.is_closed()
-        closed.set()
-
+def test_leaving_connect_in_the_middle_of_the_handshake_closes_the_connection(run):
     async def work():
-        nonlocal connecting
+        has_said_hello = asyncio.Event()
+
+        async def play(gateway):
+            gateway.say(handshake.Challenge(NONCE))
+            await gateway.hear()
+            has_said_hello.set()
+            assert await gateway.is_closed()
+
         async with raw_replica(play) as port:
             connecting = asyncio.create_task(connect(HOST, port, b"", gateway="here"))
+            await has_said_hello.wait()
+            connecting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await connecting
-            await closed.wait()
 
-    connecting: asyncio.Task
     run(work())
 
 

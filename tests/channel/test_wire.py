@@ -41,23 +41,23 @@ frames = st.builds(
 )
 
 
-def within_64_bits(message):
-    """Structs by annotation may hold any int; MessagePack holds 64 bits."""
+def can_be_compared(message):
+    """By annotation a message may hold any int; MessagePack holds 64 bits. NaN equals nothing."""
     try:
         encode(message)
     except OverflowError:
         return False
-    return True
+    return "nan" not in repr(message)
 
 
 @settings(deadline=None, max_examples=60)
-@given(orders.filter(within_64_bits))
+@given(orders.filter(can_be_compared))
 def test_an_order_arrives_as_it_was_sent(order):
     assert decode_order(encode(order)) == order
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 2**63), items), max_size=3).filter(within_64_bits))
+@given(st.lists(st.tuples(st.integers(0, 2**63), items), max_size=3).filter(can_be_compared))
 def test_items_arrive_as_they_were_sent_and_in_order(batch):
     assert decode_items(encode(batch)) == batch
 
