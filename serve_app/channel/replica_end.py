@@ -66,7 +66,13 @@ class ChannelServer:
     async def start(self, host: str, *, tls: ssl.SSLContext | None = None) -> int:
         """Listen on a free port of `host` and return it."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _GatewayConnection(self), host, 0, ssl=tls)
+        self._server = await loop.create_server(
+            lambda: _GatewayConnection(self),
+            host,
+            0,
+            ssl=tls,
+            ssl_handshake_timeout=self.patience_s if tls else None,
+        )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
