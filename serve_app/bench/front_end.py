@@ -72,6 +72,9 @@ class Sample:
     lag_p99_ms: float
 
 
+Rounds = list[dict[tuple[Plan, str], Sample]]
+
+
 class Round:
     """Reads all streams of one plan, as a replica does."""
 
@@ -84,9 +87,8 @@ class Round:
 
     async def run(self) -> Sample:
         plan, pace = self._plan, self._engine.pace
-        pace.begin(
-            plan.streams, allowed=plan.tokens if plan.step_s else plan.ahead, step_s=plan.step_s
-        )
+        allowed = plan.tokens if plan.step_s else plan.ahead
+        pace.begin(plan.streams, allowed=allowed, step_s=plan.step_s)
         await asyncio.gather(*map(self._read, range(plan.streams)))
         assert self._began is not None
         cpu_s, began_s, before = self._began
@@ -135,6 +137,7 @@ class Replica:
         self._plans, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(variant, theirs))
         self._process.start()
+        theirs.close()  # so that a replica that dies ends the measurement
 
     def measure(self, plan: Plan) -> Sample:
         self._plans.send(plan)
@@ -185,7 +188,7 @@ def main() -> None:
     print("\n".join(_report(plans, rounds)))
 
 
-def _report(plans: list[Plan], rounds: list[dict[tuple[Plan, str], Sample]]) -> Iterator[str]:
+def _report(plans: list[Plan], rounds: Rounds) -> Iterator[str]:
     here = machine()
     yield f"{here['cpu']}, {here['cores']} cores; {versions()}; medians of {len(rounds)} rounds"
     yield f"{'streams':>7} {'':6} " + " ".join(f"{name:>16}" for name in Sample.__slots__)
@@ -195,11 +198,17 @@ def _report(plans: list[Plan], rounds: list[dict[tuple[Plan, str], Sample]]) -> 
             medians = (statistics.median(each[name] for each in samples) for name in samples[0])
             row = " ".join(f"{median:16.2f}" for median in medians)
             yield f"{plan.streams:7} {variant:6} {row}"
-        gains = [
-            found[plan, "tuned"].tokens_per_s / found[plan, "plain"].tokens_per_s
-            for found in rounds
-        ]
-        yield f"{'':7} tuned ÷ plain, tokens/s: {statistics.median(gains):.2f}"
+        yield f"{'':7} tuned ÷ plain {_ratios(plan, rounds)}"
+
+
+def _ratios(plan: Plan, rounds: Rounds) -> str:
+    """Of each number, the median of the rounds' ratios."""
+    pairs = [(asdict(found[plan, "plain"]), asdict(found[plan, "tuned"])) for found in rounds]
+    names = ("tokens_per_s", "cpu_us_per_token")
+    medians = {
+        name: statistics.median(new[name] / old[name] for old, new in pairs) for name in names
+    }
+    return ", ".join(f"{name}: {ratio:.2f}" for name, ratio in medians.items())
 
 
 def _parser() -> argparse.ArgumentParser:
