@@ -33,6 +33,7 @@ MODEL = "smollm2-135m-instruct"
 VARIANTS = ("plain", "tuned")
 TOKENS = 25_600  # of one round, over all streams
 SHORTEST, LONGEST = 100, 1000  # of one stream
+PACED_S = 4.0  # how long a round at a given pace takes
 ROUTES = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}
 VLLM = {
     "dtype": "float32",
@@ -57,7 +58,8 @@ class Plan:
     @property
     def tokens(self) -> int:
         """Of each stream."""
-        return max(SHORTEST, min(LONGEST, TOKENS // self.streams))
+        wanted = int(PACED_S / self.step_s) if self.step_s else TOKENS // self.streams
+        return max(SHORTEST, min(LONGEST, wanted))
 
 
 @dataclass(frozen=True, slots=True)
