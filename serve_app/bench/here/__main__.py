@@ -18,8 +18,11 @@ def main() -> None:
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--output-tokens", type=int, default=64)
     parser.add_argument("--way-in", choices=("proxy", "haproxy"), default="proxy")
+    parser.add_argument("--page", default="bare", help="docs/bench/PAGE.md, for another --file")
     asked = parser.parse_args()
-    question = bare.Question(asked.file, asked.streams, asked.output_tokens, asked.way_in)
+    question = bare.Question(
+        asked.file, asked.streams, asked.output_tokens, asked.way_in, asked.page
+    )
     with tempfile.TemporaryDirectory(prefix="serve-app-bench-") as folder:
         if "frames" in asked.only:
             frames.measure(Path(folder), rounds=asked.rounds)

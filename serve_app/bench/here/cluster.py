@@ -16,9 +16,10 @@ from typing import Any
 
 import yaml
 
-BIN = Path(sys.executable).parent
+# As a module: where packages lie on PYTHONPATH there are no console scripts.
+SERVE = (sys.executable, "-m", "ray.serve.scripts")
 WAYS_IN = ("proxy", "haproxy")
-READY_TIMEOUT_S = 240.0
+READY_TIMEOUT_S = 600.0  # a first start on a GPU compiles; one that dies is noticed at once
 STOP_TIMEOUT_S = 90.0
 
 
@@ -45,7 +46,7 @@ def serving(document: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -
     file.write_text(yaml.safe_dump({**document, "http_options": http}, sort_keys=False))
     # A cluster of its own, whatever Ray this user runs elsewhere.
     own = {**os.environ, **env, "RAY_ADDRESS": "local", "RAY_AUTH_MODE": "disabled"}
-    command = [str(BIN / "serve"), "run", str(file)]
+    command = [*SERVE, "run", str(file)]
     with process(command, folder / f"serve-{port}.log", env=own) as running:
         url = f"http://127.0.0.1:{port}"
         wait_for(url + "/ready", running)

