@@ -1,4 +1,4 @@
-"""`deployments/reference.yaml`: every knob of ours with its default, made from `config.py`.
+"""`deployments/reference.yaml`: every knob of ours with its default, made from `serve_app/config`.
 
 The skeleton is a Serve YAML of two applications, so that the result can be checked and run.
 """
@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from serve_app.checking.knobs import legal
+from serve_app.checking.annotation import block_in, members
+from serve_app.checking.legal import described, legal
 from serve_app.config import (
     EngineArgs,
     EngineTunables,
@@ -34,8 +35,11 @@ EXAMPLES: dict[str, Any] = {
 
 SKELETON = """\
 # Every knob of this project, with its default. Made by `serve-app reference` from
-# serve_app/config.py: edit that file, not this one. What is not listed here is Serve's own
+# serve_app/config: edit that, not this file. What is not listed here is Serve's own
 # (ray.serve.schema) or, in `args.vllm`, vLLM's; `serve-app check` knows both.
+
+http_options:
+  host: 127.0.0.1  # on any other address the gateway wants keys, or `auth: none`
 
 applications:
 
@@ -93,7 +97,7 @@ def check(file: Path = FILE) -> int:
     """Exit status 1 if the file is not what `write` would make it."""
     if file.exists() and file.read_text(encoding="utf-8") == reference():
         return 0
-    print(f"{file}: not what serve_app/config.py says; run serve-app reference", file=sys.stderr)
+    print(f"{file}: not what serve_app/config says; run serve-app reference", file=sys.stderr)
     return 1
 
 
@@ -106,7 +110,17 @@ def _block(model: type[Knobs], indent: int) -> str:
 def _knob(name: str, field: FieldInfo) -> list[str]:
     about = [f"# {line}" for line in textwrap.wrap(field.description or "", WIDTH)]
     if isinstance(field.default, Knobs):
-        return [*about, f"{name}:", *_block(type(field.default), 2).splitlines()]
+        kind = type(field.default)
+        others = [other for other in members(field.annotation) if other is not kind]
+        also = f"  # or {described(others[0])}" if others else ""
+        return [*about, f"{name}:{also}", *_block(kind, 2).splitlines()]
     default = field.get_default(call_default_factory=True)
     value = json.dumps(EXAMPLES[name] if field.is_required() else default)
-    return [*about, f"{name}: {value}  # {legal(field)}"]
+    return [*about, f"{name}: {value}  # {legal(field)}", *_example(field)]
+
+
+def _example(field: FieldInfo) -> list[str]:
+    """The knobs of a block of which there may be many, each under a name."""
+    block = block_in(field.annotation)
+    lines = ["NAME:", *_block(block, 2).splitlines()] if block else []
+    return [f"#   {line}" for line in lines]
