@@ -6,19 +6,29 @@ collections: the queue, and what runs where.
 
 A request moves WAITING → RUNNING → gone (`release`), or WAITING → gone (evicted or
 withdrawn). There is no other way.
+
+A request that fits nowhere claims the replica with the most free KV cache: until it fits,
+nobody overtakes it there and none of its tenant anywhere, while others go on elsewhere. So a
+long prompt is not starved by short ones.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from serve_app.core.fleet import Fleet, Load
 from serve_app.core.queue import WaitingQueue
 from serve_app.core.request import Request
 from serve_app.core.routing import Replica, Routing
+from serve_app.core.tenant import Priority
 
 DRAIN_WINDOW_S = 30.0
 LONGEST_RETRY_AFTER_S = 60.0
+MOST_CLAIMS = 4  # at a time; each is a look at every tenant and replica
+# Not all that run get to their last token at once, so what others have not written yet makes
+# up for what one writes beyond its forecast.
+SLACK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +45,37 @@ class Step:
     evictions: tuple[Request, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request stands when it begins to wait; 0 is next. `wait_s` is a guess from the
+    rate at which the queue has drained lately, None when it has not."""
+
+    position: int
+    wait_s: float | None
+
+
+@dataclass(slots=True)
+class _Running:
+    """A request that runs, and what it is counted as on its replica."""
+
+    assignment: Assignment
+    started_at: float
+    load: Load
+
+
 class Dispatcher:
     """The queue of one model, its replicas, and the requests that this gateway runs on them."""
 
-    def __init__(self, queue: WaitingQueue, routing: Routing) -> None:
+    def __init__(self, queue: WaitingQueue, routing: Routing, *, ttft_target_s: float) -> None:
         self.queue = queue
         self.routing = routing
-        self._reported: dict[str, Replica] = {}
-        self._running: dict[str, Assignment] = {}
-        self._mine: dict[str, int] = {}  # replica id → sequences of ours
+        self.ttft_target_s = ttft_target_s
+        self._fleet = Fleet()
+        self._running: dict[str, _Running] = {}
         self._dispatched_at: deque[float] = deque()
 
     def __repr__(self) -> str:
-        replicas = len(self._reported)
+        replicas = len(self._fleet)
         return f"<Dispatcher {len(self.queue)} waiting, {len(self._running)} running on {replicas}>"
 
     @property
@@ -56,73 +84,134 @@ class Dispatcher:
 
     @property
     def replicas(self) -> list[Replica]:
-        """Snapshots in which what this gateway has in flight is counted as of now."""
-        return [
-            replace(replica, running=replica.running + self._mine.get(replica.id, 0))
-            for replica in self._reported.values()
-        ]
+        """Snapshots in which what this gateway has in flight is counted as of now, and no
+        replica has more slots than its first tokens allow."""
+        return self._fleet.replicas()
 
     def observe(self, replicas: Iterable[Replica]) -> None:
-        """Take fresh reports; `running` in them is what *other* gateways run."""
-        for replica in replicas:
-            self._reported[replica.id] = replica
+        """Take fresh reports; `running` and `reserved_tokens` are of *other* gateways."""
+        self._fleet.observe(replicas, ttft_target_s=self.ttft_target_s)
 
     def retain(self, replica_ids: AbstractSet[str]) -> None:
         """Forget replicas that are no longer in service; what runs on them may still finish."""
-        self._reported = {i: r for i, r in self._reported.items() if i in replica_ids}
+        self._fleet.retain(replica_ids)
 
     def lose(self, replica_id: str) -> None:
         """A call to this replica failed: send it nothing until it is heard of again."""
-        self._reported.pop(replica_id, None)
+        self._fleet.lose(replica_id)
 
-    def submit(self, request: Request, *, now: float) -> None:
+    def submit(self, request: Request, *, now: float) -> Place:
         """Let `request` wait; raises `QueueFull`."""
         self.queue.push(request, retry_after_s=self.retry_after_s(now=now))
+        position, per_s = self.queue.ahead_of(request), self.drained_per_s(now=now)
+        return Place(position, (position + 1) / per_s if per_s else None)
 
     def withdraw(self, request_id: str) -> None:
         """The client left while the request waited; nothing happens if it did not wait."""
         self.queue.discard(request_id)
 
-    def release(self, request_id: str) -> None:
-        """A running request ended, whatever its outcome. Idempotent."""
-        assignment = self._running.pop(request_id, None)
-        if assignment is not None:
-            self._mine[assignment.replica_id] -= assignment.request.sequences
-            if not self._mine[assignment.replica_id]:
-                del self._mine[assignment.replica_id]
+    def release(self, request_id: str, *, cost: float | None = None) -> None:
+        """A running request ended, whatever its outcome, and did cost that much; None is what
+        was expected. Idempotent."""
+        running = self._running.pop(request_id, None)
+        if running is not None:
+            self._fleet.count(running.assignment.replica_id, running.load, sign=-1)
+            self.queue.settle(running.assignment.request, cost)
+
+    def heard_first_token(self, request_id: str, *, now: float) -> None:
+        """The answer of a running request begins: its prompt is read, and its replica's limit
+        learns from how long that took. Says nothing where an answer comes in one piece."""
+        running = self._running.get(request_id)
+        if running is None or not running.assignment.request.streams:
+            return
+        self._count_more(running, prefill_tokens=-running.load.prefill_tokens)
+        self._fleet.heard_first_token(
+            running.assignment.replica_id,
+            now - running.started_at,
+            prompt_tokens=running.assignment.request.prompt_tokens,
+            now=now,
+        )
+
+    def grown(self, request_id: str, tokens: int) -> None:
+        """A running request needs `tokens` of KV cache by now. Where that is more than was set
+        aside for it, `SLACK` of its output is set aside on top, and its tenant pays."""
+        running = self._running.get(request_id)
+        if running is not None and tokens > running.load.reserved_tokens:
+            written = tokens - running.assignment.request.prompt_tokens
+            wanted = tokens + max(1, int(SLACK * written))
+            self._count_more(running, reserved_tokens=wanted - running.load.reserved_tokens)
+            self.queue.outgrown(running.assignment.request, written)
 
     def assign(self, *, now: float) -> Step:
-        """Evict what is late, then give the first in line a slot until none is free."""
+        """Evict what is late, then give whoever is next a slot until none is free."""
         evictions = tuple(self.queue.evict(now=now))
+        usable = self.routing.usable(self.replicas, now=now) if len(self.queue) else ()
+        open_ = {replica.id: replica for replica in usable if self.routing.is_open(replica)}
+        held: set[tuple[Priority, str]] = set()
         assignments = []
-        while (request := self.queue.first()) is not None:
-            replica = self.routing.pick(request, self.replicas, now=now)
+        while open_ and (request := self.queue.first(held)) is not None:
+            may_fill = self.queue.may_use_headroom(request)
+            replica = self.routing.pick(request, open_.values(), may_fill=may_fill)
             if replica is None:
-                break
-            self.queue.discard(request.id)
-            assignments.append(self._start(request, replica.id, now))
+                if len(held) == MOST_CLAIMS:
+                    break
+                held.add((request.priority, request.tenant))
+                del open_[max(open_.values(), key=lambda r: (r.free_tokens, r.free, r.id)).id]
+                if not may_fill:
+                    open_ = {
+                        i: r for i, r in open_.items() if self.routing.is_open(r, may_fill=False)
+                    }
+                continue
+            assignments.append(self._start(self.queue.take(request.id), replica.id, now))
+            corrected = self._fleet.replica(replica.id)
+            open_[replica.id] = corrected
+            if not self.routing.is_open(corrected):
+                del open_[replica.id]
         return Step(tuple(assignments), evictions)
 
+    def drained_per_s(self, *, now: float) -> float:
+        """Requests that started per second, over the last `DRAIN_WINDOW_S`; 0 is unknown."""
+        started = self._dispatched_at
+        while started and started[0] < now - DRAIN_WINDOW_S:
+            started.popleft()
+        return len(started) / max(1.0, now - started[0]) if len(started) > 1 else 0.0
+
     def retry_after_s(self, *, now: float) -> float:
-        """Time for the queue to drain at the rate of the last `DRAIN_WINDOW_S`."""
-        while self._dispatched_at and self._dispatched_at[0] < now - DRAIN_WINDOW_S:
-            self._dispatched_at.popleft()
-        drained_per_s = len(self._dispatched_at) / DRAIN_WINDOW_S
-        wanted_s = len(self.queue) / drained_per_s if drained_per_s else LONGEST_RETRY_AFTER_S
+        """Time for the queue to drain at that rate."""
+        per_s = self.drained_per_s(now=now)
+        wanted_s = len(self.queue) / per_s if per_s else LONGEST_RETRY_AFTER_S
         return min(LONGEST_RETRY_AFTER_S, max(1.0, wanted_s))
 
     def _start(self, request: Request, replica_id: str, now: float) -> Assignment:
         assignment = Assignment(request, replica_id)
-        self._running[request.id] = assignment
-        self._mine[replica_id] = self._mine.get(replica_id, 0) + request.sequences
+        uncached = request.prompt_tokens - request.cached_tokens
+        prefill_tokens = uncached if request.streams else 0
+        load = Load(1, request.sequences, request.tokens, prefill_tokens)
+        self._running[request.id] = _Running(assignment, now, load)
+        self._fleet.count(replica_id, load)
         self._dispatched_at.append(now)
         return assignment
 
+    def _count_more(
+        self, running: _Running, *, reserved_tokens: int = 0, prefill_tokens: int = 0
+    ) -> None:
+        more = Load(reserved_tokens=reserved_tokens, prefill_tokens=prefill_tokens)
+        running.load.reserved_tokens += reserved_tokens
+        running.load.prefill_tokens += prefill_tokens
+        self._fleet.count(running.assignment.replica_id, more)
+
     def check_invariants(self) -> None:
         self.queue.check_invariants()
-        mine: dict[str, int] = {}
-        for assignment in self._running.values():
-            sequences = assignment.request.sequences
-            mine[assignment.replica_id] = mine.get(assignment.replica_id, 0) + sequences
-            assert assignment.request.id not in self.queue
-        assert mine == self._mine
+        assert not any(request_id in self.queue for request_id in self._running)
+        by_replica: dict[str, list[Load]] = {}
+        for running in self._running.values():
+            by_replica.setdefault(running.assignment.replica_id, []).append(running.load)
+        assert self._fleet.loads == {
+            replica_id: Load(
+                requests=len(loads),
+                sequences=sum(load.sequences for load in loads),
+                reserved_tokens=sum(load.reserved_tokens for load in loads),
+                prefill_tokens=sum(load.prefill_tokens for load in loads),
+            )
+            for replica_id, loads in by_replica.items()
+        }

@@ -1,10 +1,14 @@
 """Which replica should run a request: filter, score, pick.
 
+A replica has room for a request when its sequences fit into the free slots, and what it is
+expected to need of the KV cache fits beside what the running ones are expected to need, so
+that vLLM never preempts. A request that is larger than any replica fits an idle one.
+
 A scorer maps candidates to numbers in [0, 1]; 1 is best. Scores are summed by weight.
 Adding a signal means adding one function, never editing another.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from serve_app.core.request import Request
@@ -15,15 +19,23 @@ class Replica:
     """A replica as last heard of, corrected by what this gateway has sent since."""
 
     id: str
-    slots: int
+    slots: int  # sequences at most
     running: int  # sequences, over all gateways
     seen_at: float
+    kv_tokens: int = 0  # what its KV cache holds; 0 is unknown
+    reserved_tokens: int = 0  # what the running ones are expected to need, over all gateways
+    max_num_batched_tokens: int = 0  # prompt tokens that it reads in a step; 0 is unknown
+    prefill_tokens: int = 0  # prompt tokens that it was sent and has not read yet
     kv_usage: float = 0.0
     is_healthy: bool = True
 
     @property
     def free(self) -> int:
         return max(0, self.slots - self.running)
+
+    @property
+    def free_tokens(self) -> int:
+        return self.kv_tokens - self.reserved_tokens
 
 
 Scorer = Callable[[Request, Sequence[Replica]], Sequence[float]]
@@ -35,35 +47,66 @@ def free_slots(_request: Request, replicas: Sequence[Replica]) -> Sequence[float
 
 
 def free_kv(_request: Request, replicas: Sequence[Replica]) -> Sequence[float]:
-    return [1.0 - replica.kv_usage for replica in replicas]
+    """The share of a replica's KV cache that is neither used nor spoken for."""
+    return [
+        1.0 - max(r.kv_usage, r.reserved_tokens / r.kv_tokens if r.kv_tokens else 0.0)
+        for r in replicas
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """Scorers and their weights, and how old a report may be."""
+    """Scorers and their weights, how old a report may be, how much of a replica stays free.
+
+    The headrooms are for requests that `may_fill` a replica, which do not wait until somebody
+    is done; that of the KV cache is for answers that get longer than expected, too.
+    """
 
     weights: Mapping[Scorer, float] = field(default_factory=lambda: {free_slots: 2.0, free_kv: 1.0})
     stale_after_s: float = 3.0
+    kv_headroom: float = 0.0
+    slot_headroom: float = 0.02
 
-    def pick(self, request: Request, replicas: Sequence[Replica], *, now: float) -> Replica | None:
-        """The best replica with room for `request`; None when there is none.
+    def usable(self, replicas: Iterable[Replica], *, now: float) -> list[Replica]:
+        """The healthy ones. Stale ones are left out, unless all are: a guess beats an outage."""
+        healthy = [r for r in replicas if r.is_healthy]
+        return [r for r in healthy if now - r.seen_at <= self.stale_after_s] or healthy
 
-        A request that is larger than any replica fits an idle one. Stale replicas are left
-        out, unless all are stale: a guess beats an outage.
+    def is_open(self, replica: Replica, *, may_fill: bool = True) -> bool:
+        """Whether it takes anything at all now.
+
+        Prompts that it cannot read in its next step wait here, where the order is fair, and not
+        in the engine, where whoever came first is first.
         """
-        candidates = [r for r in self._fresh(replicas, now) if _has_room(request, r)]
-        if not candidates:
-            return None
+        reads = replica.max_num_batched_tokens
+        return replica.free > self._kept(replica, may_fill) and (
+            not reads or replica.prefill_tokens < reads
+        )
+
+    def pick(
+        self, request: Request, replicas: Iterable[Replica], *, may_fill: bool = False
+    ) -> Replica | None:
+        """The best replica with room for `request`; None when there is none."""
+        candidates = [r for r in replicas if self.has_room(request, r, may_fill=may_fill)]
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
         totals = [0.0] * len(candidates)
         for scorer, weight in self.weights.items():
             for i, score in enumerate(scorer(request, candidates)):
                 totals[i] += weight * score
         return max(zip(totals, candidates, strict=True), key=lambda pair: (pair[0], pair[1].id))[1]
 
-    def _fresh(self, replicas: Sequence[Replica], now: float) -> Sequence[Replica]:
-        healthy = [r for r in replicas if r.is_healthy]
-        return [r for r in healthy if now - r.seen_at <= self.stale_after_s] or healthy
+    def has_room(self, request: Request, replica: Replica, *, may_fill: bool = False) -> bool:
+        most = replica.slots - self._kept(replica, may_fill)
+        if replica.running + min(request.sequences, most) > most:
+            return False
+        if not replica.running or not replica.kv_tokens:
+            return True
+        usage = 1.0 if may_fill else 1.0 - self.kv_headroom
+        return (
+            replica.reserved_tokens + request.tokens <= usage * replica.kv_tokens
+            and replica.kv_usage <= usage
+        )
 
-
-def _has_room(request: Request, replica: Replica) -> bool:
-    return replica.free >= min(request.sequences, replica.slots)
+    def _kept(self, replica: Replica, may_fill: bool) -> int:
+        return 0 if may_fill else int(self.slot_headroom * replica.slots)

@@ -1,19 +1,17 @@
-"""Every request that waits ends up running, evicted or withdrawn, and no replica is overfilled."""
+"""Who starts where and when, one situation each. `test_traffic` plays them in any order."""
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from serve_app.core.dispatch import Dispatcher
-from serve_app.core.queue import WaitingQueue
+from serve_app.core.queue import Bounds, Rules, WaitingQueue
 from serve_app.core.request import Request
 from serve_app.core.routing import Replica, Routing
 from serve_app.errors import QueueFull
 
 
 def dispatcher(*, max_requests: int = 10, max_tokens: int = 10_000) -> Dispatcher:
-    return Dispatcher(WaitingQueue(max_requests=max_requests, max_tokens=max_tokens), Routing())
+    queue = WaitingQueue(Rules(Bounds(max_requests, max_tokens)))
+    return Dispatcher(queue, Routing(), ttft_target_s=2.0)
 
 
 def request(name: str, *, at: float = 0.0, wait_s: float = 10.0, sequences: int = 1) -> Request:
@@ -141,75 +139,64 @@ def test_its_repr_is_a_transcript_line() -> None:
     assert repr(it.queue) == "<WaitingQueue 1 waiting, 20 tokens>"
 
 
-class Traffic(RuleBasedStateMachine):
-    """Arrivals, finishes, losses and time in any order."""
+def test_where_a_request_stands_and_for_how_long_is_a_guess_from_what_drained() -> None:
+    it = dispatcher(max_requests=100)
+    assert it.submit(request("a"), now=0.0).wait_s is None, "nothing has drained yet"
+    for i in range(20):
+        it.submit(request(f"b{i}"), now=0.0)
+    it.observe([replica("r", slots=11)])
+    it.assign(now=0.0)
 
-    @initialize()
-    def start(self) -> None:
-        self.it = dispatcher(max_requests=5, max_tokens=500)
-        self.now, self.count = 0.0, 0
-        self.state: dict[str, str] = {}
-
-    @rule(sequences=st.integers(1, 4), wait_s=st.floats(0.5, 20))
-    def arrive(self, sequences: int, wait_s: float) -> None:
-        self.count += 1
-        one = request(f"r{self.count}", at=self.now, wait_s=wait_s, sequences=sequences)
-        try:
-            self.it.submit(one, now=self.now)
-        except QueueFull:
-            self.state[one.id] = "rejected"
-        else:
-            self.state[one.id] = "waiting"
-        self.act()
-
-    @rule(name=st.sampled_from("xyz"), slots=st.integers(1, 5))
-    def report(self, name: str, slots: int) -> None:
-        self.it.observe([replica(name, slots=slots, seen_at=self.now)])
-        self.act()
-
-    @rule(name=st.sampled_from("xyz"))
-    def lose(self, name: str) -> None:
-        self.it.lose(name)
-
-    @rule(seconds=st.floats(0.1, 5))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.act()
-
-    @rule(data=st.data())
-    def end_one(self, data: st.DataObject) -> None:
-        open_ones = [i for i, s in self.state.items() if s in {"waiting", "running"}]
-        if open_ones:
-            one = data.draw(st.sampled_from(open_ones))
-            self.it.withdraw(one)
-            self.it.release(one)
-            self.state[one] = "ended"
-            self.act()
-
-    def act(self) -> None:
-        step = self.it.assign(now=self.now)
-        for evicted in step.evictions:
-            assert self.state[evicted.id] == "waiting"
-            self.state[evicted.id] = "evicted"
-        for assignment in step.assignments:
-            assert self.state[assignment.request.id] == "waiting"
-            self.state[assignment.request.id] = "running"
-
-    @invariant()
-    def each_request_is_in_one_place(self) -> None:
-        if not hasattr(self, "it"):
-            return
-        self.it.check_invariants()
-        states = list(self.state.values())
-        assert states.count("waiting") == len(self.it.queue)
-        assert states.count("running") == self.it.running
-
-    @invariant()
-    def nobody_waits_beside_an_idle_replica_that_speaks(self) -> None:
-        if hasattr(self, "it") and len(self.it.queue):
-            fresh = [r for r in self.it.replicas if self.now - r.seen_at <= 3.0]
-            assert all(r.running > 0 for r in fresh)
+    place = it.submit(request("c"), now=2.0)
+    assert (place.position, place.wait_s) == (10, 2.0), "eleven in two seconds"
+    assert it.retry_after_s(now=2.0) == 2.0
+    assert it.drained_per_s(now=40.0) == 0.0, "what was long ago says nothing"
 
 
-TestTraffic = Traffic.TestCase
-TestTraffic.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+def test_a_request_that_left_while_it_waited_is_gone() -> None:
+    it = dispatcher()
+    it.submit(request("a"), now=0.0)
+    it.withdraw("a")
+    it.withdraw("a")
+
+    assert len(it.queue) == 0
+
+
+def test_what_was_released_can_be_released_again_and_heard_of_late() -> None:
+    it = dispatcher()
+    it.observe([replica("r", slots=1)])
+    it.submit(request("a"), now=0.0)
+    it.assign(now=0.0)
+    for _ in range(2):
+        it.release("a", cost=1.0)
+    it.heard_first_token("a", now=1.0)
+    it.grown("a", 500)
+
+    it.check_invariants()
+    assert [r.running for r in it.replicas] == [0]
+
+
+def test_a_request_whose_replica_was_lost_can_wait_again_under_its_name() -> None:
+    it = dispatcher()
+    it.observe([replica("dies"), replica("alive", running=1)])
+    one = request("a")
+    it.submit(one, now=0.0)
+    assert [a.replica_id for a in it.assign(now=0.0).assignments] == ["dies"]
+
+    it.lose("dies")
+    it.release("a", cost=0.0)
+    it.submit(one, now=1.0)
+    assert [a.replica_id for a in it.assign(now=1.0).assignments] == ["alive"]
+    it.check_invariants()
+
+
+def test_what_runs_on_a_replica_out_of_service_may_still_finish() -> None:
+    it = dispatcher()
+    it.observe([replica("old")])
+    it.submit(request("a"), now=0.0)
+    it.assign(now=0.0)
+    it.retain(set())
+
+    assert (it.replicas, it.running) == ([], 1)
+    it.release("a")
+    it.check_invariants()

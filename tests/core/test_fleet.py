@@ -1,0 +1,80 @@
+"""Snapshots are what was reported, with what this gateway runs counted in."""
+
+from serve_app.core.fleet import Fleet, Load
+from serve_app.core.routing import Replica
+
+
+def fleet(*names: str, slots: int = 20, running: int = 3) -> Fleet:
+    it = Fleet()
+    it.observe(
+        [Replica(name, slots, running, 0.0, kv_tokens=1000, reserved_tokens=100) for name in names],
+        ttft_target_s=2.0,
+    )
+    return it
+
+
+def test_a_snapshot_counts_what_others_and_what_this_gateway_runs() -> None:
+    it = fleet("r")
+    it.count("r", Load(1, sequences=2, reserved_tokens=50, prefill_tokens=30))
+
+    snapshot = it.replica("r")
+    assert (snapshot.running, snapshot.reserved_tokens, snapshot.prefill_tokens) == (5, 150, 30)
+    assert repr(it) == "<Fleet of 1, 1 run>"
+
+
+def test_a_fresh_report_takes_the_place_of_the_last() -> None:
+    it = fleet("r")
+    assert it.replica("r").running == 3
+    it.observe([Replica("r", 20, 7, 1.0)], ttft_target_s=2.0)
+
+    assert it.replica("r").running == 7
+
+
+def test_what_ended_counts_no_more() -> None:
+    it = fleet("r")
+    load = Load(1, sequences=2, reserved_tokens=50, prefill_tokens=30)
+    it.count("r", load)
+    it.replica("r")
+    it.count("r", load, sign=-1)
+
+    assert it.replica("r").running == 3
+    assert it.loads == {}
+
+
+def test_a_replica_that_comes_back_still_runs_what_it_ran() -> None:
+    it = fleet("r")
+    it.count("r", Load(1, sequences=2))
+    it.lose("r")
+    assert (len(it), it.replicas()) == (0, [])
+
+    it.observe([Replica("r", 20, 1, 1.0)], ttft_target_s=2.0)
+    assert it.replica("r").running == 3
+
+
+def test_late_first_tokens_lower_the_slots_that_are_seen() -> None:
+    it = fleet("r")
+    for second in range(20):
+        it.heard_first_token("r", 9.0, prompt_tokens=10, now=float(second))
+
+    assert it.replica("r").slots == 2
+
+
+def test_a_new_target_holds_for_replicas_that_are_known() -> None:
+    it = fleet("r")
+    it.observe([Replica("r", 20, 3, 0.0)], ttft_target_s=20.0)
+    for second in range(20):
+        it.heard_first_token("r", 9.0, prompt_tokens=10, now=float(second))
+
+    assert it.replica("r").slots == 20
+
+
+def test_one_that_is_out_of_service_is_forgotten_with_its_limit() -> None:
+    it = fleet("r", "other")
+    for second in range(20):
+        it.heard_first_token("r", 9.0, prompt_tokens=10, now=float(second))
+    it.retain({"other"})
+    it.heard_first_token("r", 9.0, prompt_tokens=10, now=30.0)
+    it.observe([Replica("r", 20, 3, 0.0)], ttft_target_s=2.0)
+
+    assert [replica.id for replica in it.replicas()] == ["other", "r"]
+    assert it.replica("r").slots == 20

@@ -1,0 +1,137 @@
+"""Filter, score, pick: as tables."""
+
+import pytest
+
+from serve_app.core.request import Request
+from serve_app.core.routing import Replica, Routing, free_kv, free_slots
+
+ROUTING = Routing(kv_headroom=0.1, slot_headroom=0.1)
+
+
+def replica(
+    name: str = "r",
+    *,
+    slots: int = 20,
+    running: int = 1,
+    kv_tokens: int = 1000,
+    reserved_tokens: int = 0,
+    kv_usage: float = 0.0,
+    reads: int = 0,
+    prefill_tokens: int = 0,
+    seen_at: float = 0.0,
+    is_healthy: bool = True,
+) -> Replica:
+    return Replica(
+        name,
+        slots=slots,
+        running=running,
+        seen_at=seen_at,
+        kv_tokens=kv_tokens,
+        reserved_tokens=reserved_tokens,
+        max_num_batched_tokens=reads,
+        prefill_tokens=prefill_tokens,
+        kv_usage=kv_usage,
+        is_healthy=is_healthy,
+    )
+
+
+def request(tokens: int = 100, *, sequences: int = 1) -> Request:
+    return Request("a", 0.0, 9.0, sequences, prompt_tokens=tokens)
+
+
+@pytest.mark.parametrize(
+    ("asked", "at", "has_room", "fills", "why"),
+    [
+        (request(), replica(), True, True, "almost idle"),
+        (request(), replica(running=17), True, True, "one slot left, beside the two that are kept"),
+        (request(), replica(running=18), False, True, "two are kept"),
+        (request(), replica(running=20), False, False, "none left"),
+        (request(), replica(slots=9, running=8), True, True, "a tenth of nine is none"),
+        (request(sequences=4), replica(running=15), False, True, "three are not four"),
+        (
+            request(sequences=30),
+            replica(running=0),
+            True,
+            True,
+            "more than there are: idle will do",
+        ),
+        (request(sequences=30), replica(running=1), False, False, "but one is not idle"),
+        (request(), replica(reserved_tokens=800), True, True, "900 of 1000, and 100 are kept"),
+        (request(), replica(reserved_tokens=801), False, True, "one more is in the headroom"),
+        (request(), replica(reserved_tokens=901), False, False, "1001 are too many"),
+        (request(5000), replica(running=0), True, True, "larger than any: an idle one will do"),
+        (request(5000), replica(), False, False, "and no other"),
+        (request(5000), replica(kv_tokens=0), True, True, "nothing is known of the KV cache"),
+        (
+            request(),
+            replica(kv_usage=0.95),
+            False,
+            True,
+            "what is used counts, not what was planned",
+        ),
+        (request(), replica(kv_usage=1.1, running=0), True, True, "old prefixes make room"),
+    ],
+)
+def test_room(asked: Request, at: Replica, has_room: bool, fills: bool, why: str) -> None:
+    assert ROUTING.has_room(asked, at) is has_room, why
+    assert ROUTING.has_room(asked, at, may_fill=True) is fills, why
+
+
+@pytest.mark.parametrize(
+    ("at", "is_open", "for_those_who_fill", "why"),
+    [
+        (replica(), True, True, "slots are free"),
+        (replica(running=18), False, True, "two are kept"),
+        (replica(running=20), False, False, "full"),
+        (replica(running=25), False, False, "its limit was lowered"),
+        (replica(reads=100, prefill_tokens=99), True, True, "its next step is not full yet"),
+        (replica(reads=100, prefill_tokens=100), False, False, "now it is"),
+        (
+            replica(reads=0, prefill_tokens=999),
+            True,
+            True,
+            "how much it reads in a step is unknown",
+        ),
+    ],
+)
+def test_open(at: Replica, is_open: bool, for_those_who_fill: bool, why: str) -> None:
+    assert ROUTING.is_open(at, may_fill=False) is is_open, why
+    assert ROUTING.is_open(at) is for_those_who_fill, why
+
+
+@pytest.mark.parametrize(
+    ("replicas", "wanted", "why"),
+    [
+        ([replica("a", running=9), replica("b", running=1)], "b", "more free slots"),
+        ([replica("a"), replica("b", reserved_tokens=500)], "a", "more free KV cache"),
+        ([replica("a"), replica("b", kv_usage=0.5)], "a", "used counts like reserved"),
+        ([replica("a"), replica("b")], "b", "the same on every gateway"),
+        ([replica("a"), replica("b", kv_tokens=0)], "b", "unknown is taken for free"),
+        ([replica("a", running=20), replica("b", running=17)], "b", "the only one with room"),
+        ([replica("a", running=20)], None, "no room"),
+        ([], None, "nobody there"),
+    ],
+)
+def test_pick(replicas: list[Replica], wanted: str | None, why: str) -> None:
+    picked = ROUTING.pick(request(), replicas)
+    assert (picked.id if picked else None) == wanted, why
+
+
+@pytest.mark.parametrize(
+    ("replicas", "usable", "why"),
+    [
+        ([replica("a"), replica("b", is_healthy=False)], "a", "an unhealthy one is out"),
+        ([replica("a", seen_at=5.0), replica("b")], "a", "b has been silent for ten seconds"),
+        ([replica("a"), replica("b")], "ab", "all are silent: a guess beats an outage"),
+        ([replica("a", is_healthy=False)], "", "but not a replica that said it is ill"),
+    ],
+)
+def test_usable(replicas: list[Replica], usable: str, why: str) -> None:
+    assert "".join(r.id for r in ROUTING.usable(replicas, now=8.0)) == usable, why
+
+
+def test_scores_lie_between_none_and_all() -> None:
+    replicas = [replica(running=0), replica(running=20, reserved_tokens=1000)]
+
+    assert list(free_slots(request(), replicas)) == [1.0, 0.0]
+    assert list(free_kv(request(), replicas)) == [1.0, 0.0]
