@@ -13,9 +13,10 @@ from pathlib import Path
 from serve_app import reference
 from serve_app.bench import options
 from serve_app.checking.problem import nearest
+from serve_app.keys import command as keys
 from serve_app.wait import wait
 
-COMMANDS = ("bench", "check", "models", "reference", "wait")
+COMMANDS = ("bench", "check", "keys", "models", "reference", "wait")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="say what is wrong with a Serve YAML")
     check.add_argument("files", nargs="+", metavar="FILE")
     check.set_defaults(run=_check)
+
+    keys.add_to(commands.add_parser("keys", help="make, list and revoke API keys"))
 
     models = commands.add_parser("models", help="get models").add_subparsers(required=True)
     fetch = models.add_parser("fetch", help="get a model into the cache, or into a folder")

@@ -10,9 +10,10 @@ import sys
 import time
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import ProxyHandler, Request, build_opener
 
 POLL_S = 0.25
+NO_ENTRY = "it wants an API key"
 ANSWER_TIMEOUT_S = 5.0
 
 _EXAMPLE = """
@@ -22,8 +23,13 @@ Ready after {waited_s:.0f} s at {url}. A first request, from another terminal:
 """
 
 
+KEY = "SERVE_APP_KEY"
+"""The environment variable with the API key to ask with, where the gateway wants one."""
+
+
 def wait(url: str = "http://127.0.0.1:8000", timeout_s: float = 600.0) -> int:
-    """Poll `/ready` until it answers 200; returns the exit status, 1 after `timeout_s`."""
+    """Poll `/ready` until it answers 200; returns the exit status, 1 after `timeout_s`, or at
+    once when the gateway wants another key."""
     parent, started = os.getppid(), time.monotonic()
     while os.getppid() == parent:
         waited_s = time.monotonic() - started
@@ -31,7 +37,7 @@ def wait(url: str = "http://127.0.0.1:8000", timeout_s: float = 600.0) -> int:
         if reason is None:
             print(_EXAMPLE.format(url=url, waited_s=waited_s, body=_first_request(url)), flush=True)
             return 0
-        if waited_s >= timeout_s:
+        if waited_s >= timeout_s or reason.startswith(NO_ENTRY):
             print(f"serve-app: {url} not ready after {waited_s:.0f} s: {reason}", file=sys.stderr)
             return 1
         time.sleep(POLL_S)
@@ -42,7 +48,8 @@ def _not_ready(url: str) -> str | None:
     try:
         _get(f"{url}/ready")
     except HTTPError as error:
-        return error.read().decode(errors="replace")
+        said = error.read().decode(errors="replace")
+        return f"{NO_ENTRY}; set {KEY} to one of its keys" if error.code == 401 else said
     except (URLError, OSError) as error:
         return str(error)
     return None
@@ -59,6 +66,8 @@ def _first_request(url: str) -> str:
 def _get(url: str) -> bytes:
     # A proxy that the environment names would be asked for 127.0.0.1.
     opener = build_opener(ProxyHandler({}))
-    with opener.open(url, timeout=ANSWER_TIMEOUT_S) as answer:
+    key = os.environ.get(KEY)
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    with opener.open(Request(url, headers=headers), timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310
         read: bytes = answer.read()
     return read

@@ -56,3 +56,10 @@ def test_nobody_listening_is_no_error_until_the_time_is_up(capsys):
         pass
     assert wait(url, timeout_s=0) == 1
     assert "not ready after 0 s" in capsys.readouterr().err
+
+
+def test_a_gateway_that_wants_a_key_says_so_at_once(capsys):
+    with gateway(401) as url:
+        assert wait(url, timeout_s=60) == 1
+
+    assert "set SERVE_APP_KEY" in capsys.readouterr().err

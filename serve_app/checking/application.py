@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ray.serve.schema import HTTPOptionsSchema
+
 from serve_app.checking.autoscaling import override_problems
 from serve_app.checking.deployment import deployment_problems
+from serve_app.checking.exposure import exposure_problems
 from serve_app.checking.kind import ENGINE, GATEWAY, Kind, kind_of
 from serve_app.checking.part import mapping, mappings
 from serve_app.checking.problem import Problem, Problems, nearest
+
+DEFAULT_HOST = HTTPOptionsSchema.model_fields["host"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ def application_problems(document: object) -> Problems:
             problems += _own_problems(application, application.kind)
         if application.kind is GATEWAY:
             problems += _model_problems(application, found)
+            problems += _exposure_problems(application, document)
         yield from (problem.under("applications", application.index) for problem in problems)
 
 
@@ -92,3 +98,10 @@ def _model_problems(gateway: Application, applications: Sequence[Application]) -
         if names and isinstance(names, list) and model not in names:
             message = f"{name} has no such model; its names are {', '.join(map(str, names))}"
             yield Problem(path, message)
+
+
+def _exposure_problems(gateway: Application, document: object) -> Problems:
+    host = mapping(mapping(document).get("http_options")).get("host", DEFAULT_HOST)
+    for index, deployment in mappings(gateway.value.get("deployments")):
+        for problem in exposure_problems(deployment.get("user_config"), host):
+            yield problem.under("deployments", index)
