@@ -8,8 +8,11 @@
     - RouteNotFound          404
     - MethodNotAllowed       405
     - PromptTooLong          400
+    - Unauthenticated        401  no API key, or not a valid one
+    - Forbidden              403  a valid key that may not do this
     - RequestTimeout         408  the body was too slow to arrive
     - BodyTooLarge           413
+    - RateLimited            429  over a limit of its tenant or its key
     - QueueFull              429
     - NoReplica              503  nothing can answer yet
   + Evicted                       while it waited
@@ -49,19 +52,18 @@ class RequestError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.param, self.retry_after_s)
 
-    def body(self) -> bytes:
-        """The error in OpenAI's shape, as JSON."""
-        error = {
+    def fields(self) -> dict[str, str | None]:
+        """What OpenAI's clients read under `error`."""
+        return {
             "message": self.message,
             "type": self.type,
             "param": self.param,
             "code": self.code,
         }
-        return json.dumps({"error": error}).encode()
 
-    def event(self) -> bytes:
-        """The error as one server-sent event, for a stream whose status is already out."""
-        return b"data: " + self.body() + b"\n\n"
+    def body(self) -> bytes:
+        """The error in OpenAI's shape, as JSON."""
+        return json.dumps({"error": self.fields()}).encode()
 
 
 def _rebuild(
@@ -107,6 +109,18 @@ class PromptTooLong(Rejected):
     code = "context_length_exceeded"
 
 
+class Unauthenticated(Rejected):
+    status = 401
+    code = "invalid_api_key"
+    type = "authentication_error"
+
+
+class Forbidden(Rejected):
+    status = 403
+    code = "permission_denied"
+    type = "permission_error"
+
+
 class RequestTimeout(Rejected):
     status = 408
     code = "request_timeout"
@@ -115,6 +129,12 @@ class RequestTimeout(Rejected):
 class BodyTooLarge(Rejected):
     status = 413
     code = "body_too_large"
+
+
+class RateLimited(Rejected):
+    status = 429
+    code = "rate_limit_exceeded"
+    type = "rate_limit_error"
 
 
 class QueueFull(Rejected):
