@@ -62,14 +62,14 @@ class Channel(Connection):
             if not reading.is_over:
                 self._send(Cancel(number))
 
-    async def beat(self, depth: int, depth_tokens: int) -> Report:
+    async def beat(self, waiting: tuple[int, ...], waiting_tokens: int) -> Report:
         """Exchange depth for load. Raises `ReplicaLost`; a replica that hangs does not answer."""
         if not self.is_open:
             raise _lost()
         number = next(self._numbers)
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._beats[number] = answer
-        self._send(Beat(number, depth, depth_tokens))
+        self._send(Beat(number, waiting, waiting_tokens))
         try:
             return await answer
         finally:

@@ -23,6 +23,7 @@ from serve_app.channel.wire import (
     Credit,
     Failed,
     Item,
+    Load,
     Numbered,
     Report,
     Submit,
@@ -50,13 +51,13 @@ class Replica(Protocol):
 
 
 class ChannelServer:
-    """Answers gateways for `replica`; `running` is sequences by gateway."""
+    """Answers gateways for `replica`; `running` is by gateway."""
 
     def __init__(self, replica: Replica, *, patience_s: float = handshake.TIMEOUT_S) -> None:
         self.replica = replica
         self.patience_s = patience_s  # with whoever connects and does not say who they are
         self.secret = handshake.new_secret()
-        self.running: dict[str, int] = {}
+        self.running: dict[str, Load] = {}
         self.is_draining = False
         self._calls = 0
         self._idle = asyncio.Event()
@@ -94,17 +95,21 @@ class ChannelServer:
         self._connections.discard(connection)
 
     def started(self, gateway: str, call: Call) -> None:
-        self.running[gateway] = self.running.get(gateway, 0) + call.sequences
+        self._add(gateway, call.sequences, call.expected_tokens)
         self._calls += 1
         self._idle.clear()
 
     def ended(self, gateway: str, call: Call) -> None:
-        self.running[gateway] -= call.sequences
-        if not self.running[gateway]:
-            del self.running[gateway]
+        self._add(gateway, -call.sequences, -call.expected_tokens)
         self._calls -= 1
         if not self._calls:
             self._idle.set()
+
+    def _add(self, gateway: str, sequences: int, tokens: int) -> None:
+        had = self.running.get(gateway, Load())
+        self.running[gateway] = Load(had.sequences + sequences, had.tokens + tokens)
+        if not self.running[gateway].sequences:
+            del self.running[gateway]
 
 
 class _Answering:

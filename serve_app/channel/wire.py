@@ -47,28 +47,52 @@ class Credit(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """Gateway → replica: how much waits here for this application; answered by a `Report`."""
+    """Gateway → replica: how much waits here for this application; answered by a `Report`.
+    `waiting` is requests by priority class, the highest first."""
 
     number: int
-    depth: int
-    depth_tokens: int
+    waiting: tuple[int, ...]
+    waiting_tokens: int
+
+
+class Load(msgspec.Struct, frozen=True, array_like=True):
+    """What one gateway runs on a replica: sequences, and the KV tokens that they should need."""
+
+    sequences: int = 0
+    tokens: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """Replica → gateway. `running` is sequences by gateway, as this replica counts them."""
+    """Replica → gateway. `running` is by gateway, as this replica counts it; `slots` is how many
+    typical sequences fit, `max_sequences` how many all gateways together may send, however
+    small, and `quota` how many this one; None is any number."""
 
     replica: str
     model: Model
     capacity: Capacity
     stats: EngineStats
     slots: int
-    running: dict[str, int]
+    max_sequences: int
+    running: dict[str, Load]
     is_healthy: bool
+    quota: int | None = None
 
     def seen_by(self, gateway: str, *, now: float) -> Replica:
         """A snapshot for `gateway`, which counts what it runs itself."""
-        others = sum(n for name, n in self.running.items() if name != gateway)
-        return Replica(self.replica, self.slots, others, now, self.stats.kv_usage, self.is_healthy)
+        others = [load for name, load in self.running.items() if name != gateway]
+        running = sum(load.sequences for load in others)
+        most = self.max_sequences
+        return Replica(
+            self.replica,
+            slots=most if self.quota is None else min(most, running + self.quota),
+            running=running,
+            seen_at=now,
+            kv_tokens=self.capacity.kv_tokens,
+            max_num_batched_tokens=self.capacity.max_num_batched_tokens,
+            reserved_tokens=sum(load.tokens for load in others),
+            kv_usage=self.stats.kv_usage,
+            is_healthy=self.is_healthy,
+        )
 
 
 class Failed(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -27,6 +27,7 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     method: str = "POST"
     headers: Headers = ()
     sequences: int = 1  # choices × prompts: how many the engine will run
+    expected_tokens: int = 0  # of KV cache that all of them are expected to need; 0 is unknown
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +81,7 @@ class Capacity:
     kv_tokens: int
     max_num_seqs: int
     max_model_len: int
+    max_num_batched_tokens: int = 0  # tokens of one step; 0 is unknown
 
 
 @dataclass(frozen=True, slots=True)

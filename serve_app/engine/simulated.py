@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncGenerator
 
 from serve_app.config import Simulated
-from serve_app.engine.batch import Batch, Sequence, Step
+from serve_app.engine.batch import CHUNK_TOKENS, Batch, Sequence, Step
 from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
 from serve_app.engine.protocol import (
     Call,
@@ -121,6 +121,7 @@ class SimulatedEngine:
             kv_tokens=self._batch.kv_tokens,
             max_num_seqs=self._knobs.max_num_seqs,
             max_model_len=self._front_end.max_model_len,
+            max_num_batched_tokens=CHUNK_TOKENS,
         )
 
     @property

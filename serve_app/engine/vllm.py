@@ -100,6 +100,7 @@ class VllmEngine:
             kv_tokens=config.cache_config.kv_cache_size_tokens,
             max_num_seqs=config.scheduler_config.max_num_seqs,
             max_model_len=config.model_config.max_model_len,
+            max_num_batched_tokens=config.scheduler_config.max_num_batched_tokens,
         )
 
     @property

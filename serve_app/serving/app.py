@@ -10,7 +10,7 @@ and the `serve run` that asked for it ends.
 """
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,11 +18,14 @@ from ray import serve
 from ray.serve import Application
 
 from serve_app.checking.arguments import check_engine_args, check_gateway_args
+from serve_app.checking.exposure import Exposed, exposure_problems
 from serve_app.checking.file import check_file
-from serve_app.checking.problem import ConfigError
+from serve_app.checking.problem import ConfigError, Problem
 from serve_app.errors import ClusterTooSmall
+from serve_app.serving.address import listening_host
 from serve_app.serving.gateway import Gateway
 from serve_app.serving.launcher import Launch, find
+from serve_app.serving.ledger import ledger
 from serve_app.serving.preflight import deployed, require_room
 from serve_app.serving.replica import EngineReplica
 
@@ -42,14 +45,26 @@ def engine(args: dict[str, Any]) -> Application:
 
 def gateway(args: dict[str, Any]) -> Application:
     """The ingress router; `args` is `config.GatewayArgs`."""
-    with _refusal_ends(find(args)):
+    launch = find(args)
+    with _refusal_ends(launch):
         checked = check_gateway_args(args)
-    return serve.deployment(Gateway, name="Gateway").bind(checked.model_dump())
+        _require_keys(launch.application(args) if launch else deployed(args))
+    return serve.deployment(Gateway, name="Gateway").bind(checked.model_dump(), ledger())
 
 
 def _require_sound_file(launch: Launch) -> None:
     """Serve drops keys that it does not know before any builder sees them; the file has them."""
-    problems = check_file(launch.path)
+    problems = [p for p in check_file(launch.path) if not isinstance(p, Exposed)]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _require_keys(gateway: Mapping[str, Any]) -> None:
+    """A file says where Serve would listen; this asks where it does. The gateway asks again
+    when it starts, on its own node, where its keys are."""
+    problems: list[Problem] = []
+    for deployment in gateway.get("deployments") or []:
+        problems += exposure_problems(deployment.get("user_config"), listening_host())
     if problems:
         raise ConfigError(*problems)
 

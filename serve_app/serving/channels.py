@@ -58,17 +58,21 @@ class Channels:
             await asyncio.wait(self._connecting.values(), timeout=QUICK_S)
         self.problems = {name: p for name, p in self.problems.items() if name in addresses}
 
-    async def beat(self, depth: int, depth_tokens: int, *, timeout_s: float) -> list[Report]:
+    async def beat(
+        self, waiting: tuple[int, ...], waiting_tokens: int, *, timeout_s: float
+    ) -> list[Report]:
         """Tell every replica our depth, hear its load; the silent ones are left out."""
-        asked = [self._beat_one(self._open[i], depth, depth_tokens, timeout_s) for i in self.open]
+        asked = [
+            self._beat_one(self._open[i], waiting, waiting_tokens, timeout_s) for i in self.open
+        ]
         return [report for report in await asyncio.gather(*asked) if report is not None]
 
     async def _beat_one(
-        self, channel: Channel, depth: int, depth_tokens: int, timeout_s: float
+        self, channel: Channel, waiting: tuple[int, ...], waiting_tokens: int, timeout_s: float
     ) -> Report | None:
         try:
             async with asyncio.timeout(timeout_s):
-                return await channel.beat(depth, depth_tokens)
+                return await channel.beat(waiting, waiting_tokens)
         except (TimeoutError, ReplicaLost):
             return None
 

@@ -1,9 +1,13 @@
 """The road to engine replicas: Serve's handle finds them, channels carry calls and beats."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from serve_app.engine.protocol import Call, Items
@@ -22,6 +26,7 @@ class RayEngines:
         self._application = application
         self._handle: DeploymentHandle | None = None
         self._addresses: dict[str, Address] = {}
+        self._knocking: asyncio.Task[None] | None = None
 
     @property
     def in_service(self) -> AbstractSet[str]:
@@ -49,6 +54,19 @@ class RayEngines:
         answers = await asked.results_async(timeout_s=timeout_s, return_exceptions=True)
         self._addresses = dict(a for a in answers if not isinstance(a, BaseException))
         await self.channels.reach(self._addresses)
+
+    def knock(self, *, somebody_waits: bool) -> None:
+        """With no replica there is none to tell our depth to. A call that waits in Serve's own
+        handle says it: the policy sees it, and starts the first replica."""
+        is_knocking = self._knocking is not None and not self._knocking.done()
+        if somebody_waits and not is_knocking:
+            self._knocking = asyncio.create_task(self._knock())
+        elif self._knocking is not None and not somebody_waits:
+            self._knocking.cancel()
+
+    async def _knock(self) -> None:
+        with suppress(KeyError, RayError, RayServeException):  # gone again, or never deployed
+            await self._new_handle().address.remote()
 
     def _new_handle(self) -> DeploymentHandle:
         if self._handle is None:

@@ -4,14 +4,23 @@ import asyncio
 import logging
 from typing import Any
 
+from pydantic import ValidationError
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import ApplicationStatus
 
+from serve_app.checking.problem import ConfigError
 from serve_app.config import GatewayArgs, GatewayTunables
+from serve_app.core.exchange import INTERVAL_S
+from serve_app.core.limiter import Limiter
+from serve_app.serving.address import listening_host
 from serve_app.serving.engines import RayEngines
 from serve_app.serving.ingress import Ingress
+from serve_app.serving.keys import key_ring
 from serve_app.serving.lane import Absence, Lane
+from serve_app.serving.ledger import LedgerClient, by_handle
 from serve_app.serving.metrics import Metrics
 
 logger = logging.getLogger("ray.serve")
@@ -19,6 +28,8 @@ logger = logging.getLogger("ray.serve")
 SLOWEST_BEAT_S = 2.0
 DISCOVERY_INTERVAL_S = 1.0  # asks Ray, which costs milliseconds; a beat costs microseconds
 LONGEST_DETAIL = 500
+IDLE_S = 2.0
+NOBODY_COMES = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING)
 
 
 @serve.ingress()  # no app: Serve asks for it through __serve_build_asgi_app__
@@ -26,27 +37,35 @@ class Gateway:
     """Answers HTTP. `args` is a dumped `GatewayArgs`; it needs no engine to start."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, args: dict[str, Any]
+        self, args: dict[str, Any], ledger: DeploymentHandle
     ) -> None:
         models = GatewayArgs.model_validate(args).models
-        name = serve.get_replica_context().replica_id.unique_id
-        self._tunables = GatewayTunables()
+        context = serve.get_replica_context()
+        name = context.replica_id.unique_id
+        limiter = Limiter(name, gateways=context.world_size)
+        self._ledger = LedgerClient(by_handle(ledger), limiter)
+        self._tunables = _tunables()
+        self._host = await asyncio.to_thread(listening_host)
+        self._keys = key_ring(self._tunables, host=self._host)
         applications = dict.fromkeys(models.values())
-        metrics = Metrics()
+        metrics = self._metrics = Metrics()
         self._engines = {
             a: RayEngines(a, gateway=name, spend=metrics.spend_on_channel) for a in applications
         }
         self._lanes = {
-            a: Lane(a, e, self._tunables, gateway=name) for a, e in self._engines.items()
+            a: Lane(a, e, self._tunables, gateway=name, ledger=self._ledger)
+            for a, e in self._engines.items()
         }
         lanes = {model: self._lanes[application] for model, application in models.items()}
-        self._ingress = Ingress(lanes, self._tunables, metrics)
+        self._ingress = Ingress(lanes, self._tunables, metrics, limiter=limiter, keys=self._keys)
         # Traffic comes as soon as this returns; by then, know who can answer.
         await asyncio.gather(*map(self._discover_once, self._engines))
         await asyncio.gather(*map(self._beat_once, self._lanes.values()))
         work = [
             *(self._discover(application) for application in self._engines),
             *(self._beat(lane) for lane in self._lanes.values()),
+            self._refresh_keys(),
+            self._exchange(),
         ]
         self._loops = [asyncio.create_task(loop) for loop in work]
 
@@ -54,8 +73,18 @@ class Gateway:
         return self._ingress
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        self._tunables = GatewayTunables.model_validate(user_config)
-        self._ingress.reconfigure(self._tunables)
+        """A config that cannot be used changes nothing. To raise here would stop the replica, and
+        its successor too: a typo would take the gateway away."""
+        try:
+            tunables = GatewayTunables.model_validate(user_config)
+            keys = key_ring(tunables, host=self._host, before=self._keys)
+        except (ConfigError, ValidationError) as problem:
+            logger.error("user_config is refused, the one before goes on: %s", problem)  # noqa: TRY400
+            self._metrics.config_is_current(False)
+            return
+        self._metrics.config_is_current(True)
+        self._tunables, self._keys = tunables, keys
+        self._ingress.reconfigure(self._tunables, keys=keys)
         for lane in self._lanes.values():
             lane.reconfigure(self._tunables)
 
@@ -74,12 +103,24 @@ class Gateway:
         """Depth for load, with every replica, on its channel."""
         engines = self._engines[lane.application]
         reports = await engines.channels.beat(
-            lane.depth, lane.depth_tokens, timeout_s=SLOWEST_BEAT_S
+            lane.waiting, lane.depth_tokens, timeout_s=SLOWEST_BEAT_S
         )
+        engines.knock(somebody_waits=bool(lane.depth) and not engines.in_service)
         if engines.in_service:
             lane.hear(reports, in_service=engines.in_service)
         else:
             lane.hear_nothing(await self._absence(lane.application))
+
+    async def _refresh_keys(self) -> None:
+        while True:
+            await asyncio.sleep(self._keys.auth.reload_interval_s if self._keys else IDLE_S)
+            if self._keys is not None:
+                await asyncio.to_thread(self._keys.refresh)
+
+    async def _exchange(self) -> None:
+        while True:
+            await self._ledger.exchange_once()
+            await asyncio.sleep(INTERVAL_S)
 
     async def _discover(self, application: str) -> None:
         while True:
@@ -100,6 +141,13 @@ class Gateway:
         return Absence(waits_for, "; ".join(problems.values()))
 
 
+def _tunables() -> GatewayTunables:
+    """What Serve is about to hand to `reconfigure`. With HAProxy the gateway's port is open by
+    then, and who may ask has to be known before."""
+    config = serve.get_replica_context()._deployment_config  # noqa: SLF001
+    return GatewayTunables.model_validate(config.user_config or {})
+
+
 def _absence(application: str) -> Absence:
     """Why an application has no replica in service, as Serve sees it; blocks for a moment."""
     try:
@@ -107,10 +155,12 @@ def _absence(application: str) -> Absence:
     except (RayError, RayServeException):
         return Absence(f"application {application!r}; Serve's controller does not answer")
     if status is None:
-        return Absence(f"application {application!r}, which is not deployed")
+        waits_for = f"application {application!r}, which is not deployed"
+        return Absence(waits_for, is_coming=False)
     said = [status.message, *(d.message for d in status.deployments.values())]
     detail = "; ".join(_last_line(message) for message in said if message.strip())
-    return Absence(f"application {application!r}, which is {status.status.value}", detail)
+    waits_for = f"application {application!r}, which is {status.status.value}"
+    return Absence(waits_for, detail, is_coming=status.status not in NOBODY_COMES)
 
 
 def _last_line(message: str) -> str:

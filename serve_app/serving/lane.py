@@ -1,8 +1,10 @@
 """One model's way through the gateway: wait, get a slot, be answered by a replica.
 
-The core decides (`Dispatcher`); a lane waits and calls. `slot` owns the permit: however
-its block is left, by return, error, disconnect or cancellation, the request is out of the
-queue, its slot is free, and the next in line is looked for.
+The core decides (`Dispatcher`); a lane waits and calls. `slot` owns the place in the queue
+and the slot after it: however its block is left, by return, error, disconnect or
+cancellation, the request is out of the queue, its slot is free, and the next in line is
+looked for. A request for a model whose replicas are still loading, or were scaled to zero,
+waits like any other.
 """
 
 import asyncio
@@ -16,16 +18,18 @@ from typing import Protocol
 
 from serve_app.channel.wire import Report
 from serve_app.config import GatewayTunables
-from serve_app.core.dispatch import Dispatcher
+from serve_app.core.admission import Admission, Asked, Permit, Used
+from serve_app.core.dispatch import Dispatcher, Place
 from serve_app.core.queue import WaitingQueue
 from serve_app.core.request import Request
 from serve_app.core.routing import Replica, Routing
+from serve_app.core.tenant import Identity, Priority
 from serve_app.engine.protocol import Call, Items
-from serve_app.errors import DeadlineExceeded, EngineUnavailable, NoReplica
+from serve_app.errors import DeadlineExceeded, EngineError, EngineUnavailable, NoReplica
+from serve_app.serving.ledger import LedgerClient
+from serve_app.serving.progress import Clock, Progress
 
 logger = logging.getLogger("ray.serve")
-
-Clock = Callable[[], float]
 
 
 class Engines(Protocol):
@@ -41,10 +45,12 @@ class Engines(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Why no replica answers: `waits_for` is for clients, `detail` for operators (`/ready`)."""
+    """Why no replica answers: `waits_for` is for clients, `detail` for operators (`/ready`).
+    Requests are held while a replica may be coming."""
 
     waits_for: str
     detail: str = ""
+    is_coming: bool = True
 
 
 class Lane:
@@ -57,6 +63,7 @@ class Lane:
         tunables: GatewayTunables,
         *,
         gateway: str,
+        ledger: LedgerClient,
         clock: Clock = time.monotonic,
     ) -> None:
         self.application = application
@@ -66,7 +73,15 @@ class Lane:
         self._engines = engines
         self._clock = clock
         self._turns: dict[str, asyncio.Future[str]] = {}
-        self._dispatcher = Dispatcher(WaitingQueue(max_requests=0, max_tokens=0), Routing())
+        queue = WaitingQueue(tunables.queue.to_core())
+        slots = tunables.slots
+        self._dispatcher = Dispatcher(queue, Routing(), ttft_target_s=slots.ttft_target_s)
+        self._ledger = ledger
+        self._admission = Admission(
+            expected_output_tokens=slots.expected_output_tokens,
+            deadline_s=tunables.queue.deadline_s,
+            cached_weight=tunables.queue.cached_weight,
+        )
         self.reconfigure(tunables)
 
     def __repr__(self) -> str:
@@ -80,6 +95,11 @@ class Lane:
     @property
     def depth(self) -> int:
         return len(self._dispatcher.queue)
+
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """The same by priority class."""
+        return tuple(self._dispatcher.queue.depth(priority) for priority in Priority)
 
     @property
     def depth_tokens(self) -> int:
@@ -99,11 +119,14 @@ class Lane:
 
     def reconfigure(self, tunables: GatewayTunables) -> None:
         """New bounds hold from the next arrival on; nobody who waits is thrown out."""
-        self._deadline_s = tunables.queue.deadline_s
+        self._admission.deadline_s = tunables.queue.deadline_s
+        self._admission.cached_weight = tunables.queue.cached_weight
         self._retries = tunables.retries
-        self._dispatcher.queue.max_requests = tunables.queue.max_requests
-        self._dispatcher.queue.max_tokens = tunables.queue.max_tokens
-        self._dispatcher.routing = Routing(stale_after_s=tunables.stale_after_s)
+        self._dispatcher.queue.rules = tunables.queue.to_core()
+        self._dispatcher.ttft_target_s = tunables.slots.ttft_target_s
+        self._dispatcher.routing = Routing(
+            stale_after_s=tunables.stale_after_s, kv_headroom=tunables.slots.kv_headroom
+        )
 
     def hear(self, reports: Sequence[Report], *, in_service: AbstractSet[str]) -> None:
         """Take what replicas report. One that is silent grows stale; one that is out of
@@ -111,14 +134,19 @@ class Lane:
         now = self._clock()
         known = self._reports | {report.replica: report for report in reports}
         self._reports = {name: report for name, report in known.items() if name in in_service}
+        for report in reports:
+            self._admission.max_model_len = report.capacity.max_model_len
         self._dispatcher.observe(report.seen_by(self.gateway, now=now) for report in reports)
         self._dispatcher.retain(in_service)
         self.dispatch()
 
     def hear_nothing(self, absence: Absence) -> None:
-        """No replica is in service."""
+        """No replica is in service; whoever waits goes on waiting if one is coming."""
         self.absence = absence
         self.hear((), in_service=frozenset())
+        if not absence.is_coming:
+            for turn in self._turns.values():
+                _refuse(turn, self._nobody())
 
     def dispatch(self) -> None:
         """Act on what the dispatcher decides now; also called on every beat, for deadlines."""
@@ -128,50 +156,61 @@ class Lane:
             if not turn.done():
                 turn.set_result(assignment.replica_id)
         for request in step.evictions:
-            turn = self._turns[request.id]
-            if not turn.done():
-                turn.set_exception(self._late(request))
+            _refuse(self._turns[request.id], self._late(request))
 
-    def request(
-        self,
-        request_id: str,
-        *,
-        sequences: int,
-        prompt_tokens: int,
-        output_tokens: int,
-        timeout_s: float | None,
-    ) -> Request:
-        """A request that arrives now and waits no longer than the client or the config allows."""
-        now = self._clock()
-        wait_s = min(self._deadline_s, timeout_s or self._deadline_s)
-        return Request(request_id, now, now + wait_s, sequences, prompt_tokens, output_tokens)
+    async def admit(self, asked: Asked, identity: Identity) -> Permit:
+        """Let a request in that arrives now; raises `RateLimited`."""
+        request = self._admission.request(asked, identity, now=self._clock())
+        reservation = await self._ledger.reserve(identity, request.tokens)
+        return Permit(request, asked, reservation, self._admission)
 
-    async def answer(self, call: Call, request: Request) -> AsyncGenerator[Items, None]:
-        """Wait for a slot, run `call` there, and hand on what comes.
+    def settle(self, permit: Permit, used: Used | None, *, is_complete: bool) -> None:
+        """The request of `permit` has ended, with what it used; None is nothing."""
+        if used is None:
+            permit.abandon(now=self._clock())
+        else:
+            permit.settle(used, is_complete=is_complete, now=self._clock())
+
+    async def answer(
+        self, call: Call, permit: Permit, placed: Callable[[Place], None]
+    ) -> AsyncGenerator[Items, None]:
+        """Wait for a slot, run `call` there, and hand on what comes; `placed` hears where in
+        the queue that begins.
 
         A replica that fails before the first item is left out and another one is tried;
         after it, the error is the caller's to show.
         """
         for retries_left in range(self._retries, -1, -1):
-            self._require_replica()
-            async with self.slot(request) as replica_id:
-                has_started = False
+            is_first = retries_left == self._retries
+            progress = Progress(self._dispatcher, permit.request, self._clock)
+            async with self._slot(progress, placed if is_first else _ignore) as replica_id:
+                permit.has_run = True
                 try:
                     async with aclosing(self._engines.call(replica_id, call)) as batches:
                         async for items in batches:
-                            has_started = True
+                            if progress.note(items) and self.depth:
+                                self.dispatch()  # its prompt is read: there is room for another
                             yield items
                     return
-                except EngineUnavailable as error:
+                except EngineError as error:
+                    progress.has_failed = True
+                    if not isinstance(error, EngineUnavailable):
+                        raise
                     self._dispatcher.lose(replica_id)
-                    if has_started or not retries_left:
+                    if progress.has_started or not retries_left:
                         raise
                     logger.warning("%s: %s before the first byte", call.request_id, error.code)
 
     @asynccontextmanager
-    async def slot(self, request: Request) -> AsyncIterator[str]:
-        """Wait for a replica with room; yields its id. Raises `QueueFull`, `DeadlineExceeded`."""
-        self._dispatcher.submit(request, now=self._clock())
+    async def _slot(
+        self, progress: Progress, placed: Callable[[Place], None]
+    ) -> AsyncIterator[str]:
+        """Wait for a replica with room; yields its id. Raises `QueueFull`, `DeadlineExceeded`
+        and `NoReplica`."""
+        request = progress.request
+        if not (self.is_ready or self.absence.is_coming):
+            raise self._nobody()
+        placed(self._dispatcher.submit(request, now=self._clock()))
         turn = self._turns[request.id] = asyncio.get_running_loop().create_future()
         try:
             self.dispatch()
@@ -179,18 +218,27 @@ class Lane:
         finally:
             self._turns.pop(request.id, None)
             self._dispatcher.withdraw(request.id)
-            self._dispatcher.release(request.id)
+            self._dispatcher.release(request.id, cost=progress.cost)
             self.dispatch()
 
     def _late(self, request: Request) -> DeadlineExceeded:
         now = self._clock()
+        waited_for = "a free slot" if self.is_ready else self.absence.waits_for
         return DeadlineExceeded(
-            f"waited {now - request.arrived_at:.1f} s for a free slot, as long as this request "
+            f"waited {now - request.arrived_at:.1f} s for {waited_for}, as long as this request "
             "may; try again later, or allow more with x-request-timeout-seconds",
             retry_after_s=self._dispatcher.retry_after_s(now=now),
         )
 
-    def _require_replica(self) -> None:
-        if not self.is_ready:
-            waits_for = self.absence.waits_for
-            raise NoReplica(f"waiting for {waits_for}; try again in 5 s", retry_after_s=5.0)
+    def _nobody(self) -> NoReplica:
+        waits_for = self.absence.waits_for
+        return NoReplica(f"waiting for {waits_for}; try again in 5 s", retry_after_s=5.0)
+
+
+def _ignore(_place: Place) -> None:
+    """A second wait, after a replica was lost, is not the one that was announced."""
+
+
+def _refuse(turn: asyncio.Future[str], error: Exception) -> None:
+    if not turn.done():
+        turn.set_exception(error)

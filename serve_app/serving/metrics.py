@@ -53,6 +53,18 @@ class Metrics:
             ["model", "kind"],
             registry=self._registry,
         )
+        self._tenant_requests = Counter(
+            "gateway_tenant_requests",
+            "Requests by tenant and how they ended",
+            ["tenant", "code"],
+            registry=self._registry,
+        )
+        self._tenant_tokens = Counter(
+            "gateway_tenant_tokens",
+            "Tokens by tenant: prompt (cached ones included), cached, output",
+            ["tenant", "kind"],
+            registry=self._registry,
+        )
         self._seconds = Histogram(
             "gateway_request_seconds",
             "Arrival to last byte",
@@ -72,20 +84,35 @@ class Metrics:
             registry=self._registry,
         )
         self.spend_on_channel = self._cpu.labels("channel").inc
+        self._config = Gauge(
+            "gateway_config_is_current",
+            "0 when the last user_config was refused and the one before goes on",
+            registry=self._registry,
+        )
+        self.config_is_current(True)
         self._lane_gauges = self._gauges("gateway", LANE_GAUGES, ["application"])
         self._engine_gauges = self._gauges("engine", ENGINE_GAUGES, ["application", "replica"])
 
-    def ended(self, model: str, outcome: Outcome, seconds: float) -> None:
+    def ended(self, model: str, tenant: str, outcome: Outcome, seconds: float) -> None:
         """Count one request; `model` is empty when the request named none of ours."""
+        self._tenant_requests.labels(tenant, outcome.code).inc()
         self._requests.labels(model, outcome.code).inc()
         self._seconds.labels(model).observe(seconds)
         self._frames.labels(model).inc(outcome.frames)
         self._cpu.labels("request").inc(outcome.request_cpu_s)
         self._cpu.labels("frames").inc(outcome.frames_cpu_s)
         if outcome.usage is not None:
-            self._tokens.labels(model, "prompt").inc(outcome.usage.prompt_tokens)
-            self._tokens.labels(model, "cached").inc(outcome.usage.cached_tokens)
-            self._tokens.labels(model, "output").inc(outcome.usage.output_tokens)
+            for counter, label in ((self._tokens, model), (self._tenant_tokens, tenant)):
+                counter.labels(label, "prompt").inc(outcome.usage.prompt_tokens)
+                counter.labels(label, "cached").inc(outcome.usage.cached_tokens)
+                counter.labels(label, "output").inc(outcome.usage.output_tokens)
+
+    def refused(self, code: str) -> None:
+        """Count a request that nobody is known to have made."""
+        self._requests.labels("", code).inc()
+
+    def config_is_current(self, is_current: bool) -> None:
+        self._config.set(is_current)
 
     def text(self, lanes: Mapping[str, Lane]) -> bytes:
         """The exposition format, with the lanes as they are now."""

@@ -18,7 +18,8 @@ from serve_app.channel.replica_end import ChannelServer
 from serve_app.channel.tls import server_context
 from serve_app.channel.wire import Beat, Report
 from serve_app.config import EngineArgs, EngineTunables
-from serve_app.core.concurrency import slots
+from serve_app.core.concurrency import slots, typical
+from serve_app.core.quota import Demand, quotas
 from serve_app.engine.protocol import Call, Engine, Frame, Head
 from serve_app.engine.simulated import SimulatedEngine
 from serve_app.engine.vllm import VllmEngine
@@ -38,6 +39,7 @@ class EngineReplica:
         started = time.monotonic()
         self._id: str = serve.get_replica_context().replica_id.unique_id
         self._tunables = EngineTunables()
+        self._typical_tokens = float(self._tunables.expected_tokens)
         self._depths: dict[str, tuple[float, Beat]] = {}
         self._engine = _engine(EngineArgs.model_validate(args))
         await self._engine.start()
@@ -50,6 +52,7 @@ class EngineReplica:
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         self._tunables = EngineTunables.model_validate(user_config)
+        self._typical_tokens = float(self._tunables.expected_tokens)
         self._engine.hang_timeout_s = self._tunables.hang_timeout_s
 
     async def address(self) -> tuple[str, Address]:
@@ -57,6 +60,7 @@ class EngineReplica:
         return self._id, self._address
 
     def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
+        self._typical_tokens = typical(self._typical_tokens, call.expected_tokens, call.sequences)
         return self._engine.generate(call)
 
     def report(self, gateway: str, beat: Beat) -> Report:
@@ -68,22 +72,24 @@ class EngineReplica:
             capacity=self._engine.capacity,
             stats=self._engine.stats(),
             slots=self._slots(),
+            max_sequences=self._max_sequences(),
             running=dict(self._channel.running),
             is_healthy=self._is_healthy(),
+            quota=self._quota(gateway),
         )
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the policy reads; see `serving.autoscaler`. Serve disables this hook for good
         when it raises, so it only adds numbers up."""
         stats = self._engine.stats()
-        depths = self._fresh_depths()
+        depths = self._fresh_depths().values()
         return {
-            "running": float(sum(self._channel.running.values())),
+            "running": float(sum(load.sequences for load in self._channel.running.values())),
             "waiting": float(stats.waiting),
             "kv_usage": stats.kv_usage,
             "slots": float(self._slots()),
-            "depth": float(sum(beat.depth for beat in depths)),
-            "depth_tokens": float(sum(beat.depth_tokens for beat in depths)),
+            "depth": float(sum(sum(beat.waiting) for beat in depths)),
+            "depth_tokens": float(sum(beat.waiting_tokens for beat in depths)),
         }
 
     async def check_health(self) -> None:
@@ -101,10 +107,20 @@ class EngineReplica:
         if hasattr(self, "_engine"):
             await self._engine.shutdown()
 
-    def _fresh_depths(self) -> list[Beat]:
+    def _fresh_depths(self) -> dict[str, Beat]:
+        """What gateways that live have said last."""
         oldest = time.monotonic() - self._tunables.depth_timeout_s
         self._depths = {g: entry for g, entry in self._depths.items() if entry[0] >= oldest}
-        return [beat for _, beat in self._depths.values()]
+        return {gateway: beat for gateway, (_, beat) in self._depths.items()}
+
+    def _quota(self, gateway: str) -> int | None:
+        running = self._channel.running
+        demands = {
+            name: Demand(running[name].sequences if name in running else 0, beat.waiting)
+            for name, beat in self._fresh_depths().items()
+        }
+        found = quotas(self._slots(), demands)
+        return found[gateway] if found is not None else None
 
     def _slots(self) -> int:
         capacity = self._engine.capacity
@@ -112,9 +128,12 @@ class EngineReplica:
             kv_tokens=capacity.kv_tokens,
             max_num_seqs=capacity.max_num_seqs,
             max_model_len=capacity.max_model_len,
-            expected_tokens=self._tunables.expected_tokens,
+            expected_tokens=self._typical_tokens,
             overcommit=self._tunables.overcommit,
         )
+
+    def _max_sequences(self) -> int:
+        return max(1, int(self._tunables.overcommit * self._engine.capacity.max_num_seqs))
 
     def _is_healthy(self) -> bool:
         try:

@@ -3,7 +3,7 @@ from contextlib import aclosing
 
 import pytest
 
-from serve_app.channel.wire import Cancel, Credit
+from serve_app.channel.wire import Cancel, Credit, Load
 from serve_app.engine.protocol import Frame
 from serve_app.errors import (
     EngineDead,
@@ -112,7 +112,7 @@ def test_leaving_a_call_early_closes_it_in_the_engine(run):
         async with ends(replica) as both:
             async with aclosing(both.channel.call(a_call("one"))) as items:
                 assert await anext(items) == [STREAM]
-                assert both.server.running == {"here": 1}
+                assert both.server.running == {"here": Load(1)}
             await until(lambda: replica.ended == ["one"])
             assert both.channel._readings == {}
             assert await both.answer("two") == b"two"
@@ -200,9 +200,11 @@ def test_a_beat_tells_depth_and_hears_load(run):
     async def work():
         replica = ScriptedReplica()
         async with ends(replica) as both:
-            reports = await asyncio.gather(*(both.channel.beat(k, 10 * k) for k in range(3)))
+            reports = await asyncio.gather(
+                *(both.channel.beat((k, 0, 0), 10 * k) for k in range(3))
+            )
             assert both.channel._beats == {}
-        assert [(beat.depth, beat.depth_tokens) for beat in replica.beats] == [
+        assert [(beat.waiting[0], beat.waiting_tokens) for beat in replica.beats] == [
             (0, 0),
             (1, 10),
             (2, 20),

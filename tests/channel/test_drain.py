@@ -4,6 +4,7 @@ from contextlib import aclosing
 import pytest
 
 from serve_app.channel.gateway_end import connect
+from serve_app.channel.wire import Load
 from serve_app.engine.protocol import Frame
 from serve_app.errors import ReplicaLost
 from tests.channel.scripted import (
@@ -97,11 +98,11 @@ def test_running_counts_the_sequences_of_each_gateway(run):
             ]
             for call in calls:
                 await anext(call)
-            assert both.server.running == {"here": 1 + 2 + 4, "there": 3}
+            assert both.server.running == {"here": Load(7), "there": Load(3)}
             there.close()
-            await until(lambda: both.server.running == {"here": 7})
+            await until(lambda: both.server.running == {"here": Load(7)})
             await calls[3].aclose()
-            await until(lambda: both.server.running == {"here": 3})
+            await until(lambda: both.server.running == {"here": Load(3)})
             end.set()
             for call in calls[:2]:
                 assert [items async for items in call] == [[LAST]]

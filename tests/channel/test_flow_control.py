@@ -26,7 +26,7 @@ def test_a_client_that_takes_nothing_holds_the_engine_at_its_window_and_nobody_e
             await until(lambda: is_held(both.connection))
             held = replica.said["slow"]
             assert await both.answer("quick") == b"".join(parts)
-            assert (await both.channel.beat(0, 0)).replica == "r"
+            assert (await both.channel.beat((0, 0, 0), 0)).replica == "r"
             assert replica.said["slow"] == held
             return held
 

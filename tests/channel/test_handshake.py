@@ -155,7 +155,7 @@ def test_patience_ends_with_the_proof(run):
     async def work():
         async with ends(ScriptedReplica()) as both:
             assert both.connection._patience.cancelled()
-            assert (await both.channel.beat(0, 0)).replica == "r"
+            assert (await both.channel.beat((0, 0, 0), 0)).replica == "r"
 
     run(work())
 

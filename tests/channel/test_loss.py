@@ -78,7 +78,7 @@ def test_a_lost_channel_takes_no_call_and_no_beat(run):
             with pytest.raises(ReplicaLost):
                 await both.answer("one")
             with pytest.raises(ReplicaLost):
-                await both.channel.beat(0, 0)
+                await both.channel.beat((0, 0, 0), 0)
             assert replica.called == []
             assert both.channel._beats == {}
 
@@ -89,7 +89,7 @@ def test_a_beat_that_waits_ends_with_its_connection(run):
     async def work():
         async with ends(ScriptedReplica()) as both:
             both.connection._transport.pause_reading()
-            beating = asyncio.create_task(both.channel.beat(0, 0))
+            beating = asyncio.create_task(both.channel.beat((0, 0, 0), 0))
             await until(lambda: both.channel._beats)
             both.connection.close()
             with pytest.raises(ReplicaLost):
@@ -148,7 +148,7 @@ def test_a_replica_that_refuses_is_a_problem_until_it_does_not(run):
             assert channels.open == {"r"}
             assert channels.problems.keys() == {"gone"}
             assert f"{HOST}:{nowhere.port} cannot be opened" in channels.problems["gone"]
-            assert [r.replica for r in await channels.beat(0, 0, timeout_s=1)] == ["r"]
+            assert [r.replica for r in await channels.beat((0, 0, 0), 0, timeout_s=1)] == ["r"]
             await channels.reach({"gone": address, "r": address})
             assert (channels.open, channels.problems) == ({"gone", "r"}, {})
             await closed(channels)
@@ -183,7 +183,7 @@ def test_a_replica_that_does_not_answer_is_left_out_of_the_reports(run):
             await channels.reach({"r": address})
             (connection,) = server._connections
             connection._transport.pause_reading()
-            assert await channels.beat(0, 0, timeout_s=0.01) == []
+            assert await channels.beat((0, 0, 0), 0, timeout_s=0.01) == []
             assert channels.get("r")._beats == {}
             connection._transport.resume_reading()
             await closed(channels)

@@ -86,7 +86,7 @@ async def rush(channels, dice):
     for k in range(STREAMS):
         frames = dice.randrange(0, 20) if dice.random() < LEAVE else 1_000_000
         reads.append(read(channels[k % 2], f"call{k}", frames=frames))
-    beats = [channels[k % 2].beat(k, k) for k in range(20)]
+    beats = [channels[k % 2].beat((k, 0, 0), k) for k in range(20)]
     outcomes = await asyncio.gather(*reads)
     assert [report.replica for report in await asyncio.gather(*beats)] == list("ab") * 10
     return outcomes

@@ -164,7 +164,9 @@ def test_it_says_what_it_holds():
         return engine.capacity, engine.model, engine.stats()
 
     capacity, model, stats = on_engine(work, kv_tokens=1000, max_num_seqs=3)
-    assert capacity == Capacity(kv_tokens=992, max_num_seqs=3, max_model_len=992)
+    assert capacity == Capacity(
+        kv_tokens=992, max_num_seqs=3, max_model_len=992, max_num_batched_tokens=2048
+    )
     assert model.names == ("sim",)
     assert "/v1/chat/completions" in model.routes
     assert stats == EngineStats()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,9 +24,12 @@ POLL_S = 0.1
 
 
 class ServeRun:
-    """A running `serve run`; `log` is what it printed."""
+    """A running `serve run`; `log` is what it printed, `key` an API key for what it is asked."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], url: str, log: Path, key: str = ""
+    ) -> None:
+        self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self.process = process
         self.url = url
         self._log = log
@@ -38,7 +42,8 @@ class ServeRun:
     def get(self, path: str) -> tuple[int, str]:
         """Status and body; status 0 while nothing answers."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            asked = urllib.request.Request(self.url + path, headers=self._headers)
+            with urllib.request.urlopen(asked, timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()
@@ -69,7 +74,12 @@ class ServeRun:
 
 @contextmanager
 def serve_run(
-    file: Path, log: Path, *, port: int = 8000, variables: Path = Path(os.devnull)
+    file: Path,
+    log: Path,
+    *,
+    port: int = 8000,
+    variables: Path = Path(os.devnull),
+    key: str = "",
 ) -> Iterator[ServeRun]:
     """Run `file` after sourcing `variables`; on the way out, Ctrl-C, and wait until all of it
     is gone."""
@@ -83,7 +93,7 @@ def serve_run(
             start_new_session=True,
         )
     try:
-        yield ServeRun(process, f"http://127.0.0.1:{port}", log)
+        yield ServeRun(process, f"http://127.0.0.1:{port}", log, key)
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -91,6 +101,14 @@ def serve_run(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def deploy(file: Path, running: ServeRun) -> None:
+    """`serve deploy` of another version of what runs there."""
+    found = re.search(r"[Vv]iew the dashboard at (?:\S*?)(\d+\.\d+\.\d+\.\d+:\d+)", running.log)
+    assert found is not None, running.log
+    command = [BIN / "serve", "deploy", "--address", f"http://{found[1]}", file]
+    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=60)
 
 
 def variant(name: str, to: Path, change: Any) -> Path:

@@ -13,10 +13,13 @@ from starlette.types import Message
 from serve_app.channel.gateway_end import Channel, connect
 from serve_app.channel.replica_end import ChannelServer
 from serve_app.config import GatewayTunables, Simulated
+from serve_app.core.limiter import Limiter
 from serve_app.engine.protocol import Call, Items
 from serve_app.engine.simulated import SimulatedEngine
 from serve_app.serving.ingress import Ingress
+from serve_app.serving.keys import key_ring
 from serve_app.serving.lane import Lane
+from serve_app.serving.ledger import LedgerClient
 from serve_app.serving.metrics import Metrics
 from tests.serving.scripted import report
 
@@ -73,10 +76,13 @@ async def gateway(tunables: dict[str, Any] | None = None, **knobs: Any) -> Async
     port = await server.start("127.0.0.1")
     channel = await connect("127.0.0.1", port, server.secret, gateway="here")
     checked = GatewayTunables.model_validate(tunables or {})
-    lane = Lane("app", LocalEngines(channel), checked, gateway="here")
+    limiter = Limiter("here")
+    ledger = LedgerClient(None, limiter)
+    lane = Lane("app", LocalEngines(channel), checked, gateway="here", ledger=ledger)
     reports = [report(REPLICA, slots=8, model=engine.model, capacity=engine.capacity)]
+    keys = key_ring(checked, host="127.0.0.1", environment={})
     lane.hear(reports, in_service={REPLICA})
-    ingress = Ingress({MODEL: lane}, checked, Metrics())
+    ingress = Ingress({MODEL: lane}, checked, Metrics(), limiter=limiter, keys=keys)
     transport = httpx.ASGITransport(ingress)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:

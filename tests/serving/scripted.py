@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from serve_app.channel.wire import Report
 from serve_app.config import GatewayTunables
+from serve_app.core.limiter import Limiter
 from serve_app.engine.protocol import (
     Call,
     Capacity,
@@ -17,6 +18,7 @@ from serve_app.engine.protocol import (
 )
 from serve_app.errors import RequestError
 from serve_app.serving.lane import Lane
+from serve_app.serving.ledger import LedgerClient
 
 STREAM = Head(200, ((b"content-type", b"text/event-stream; charset=utf-8"),))
 WHOLE = Head(200, ((b"content-type", b"application/json"), (b"content-length", b"2")))
@@ -70,7 +72,14 @@ def lane(
 ) -> Lane:
     """A lane whose replicas, those of the scripts, have all just reported."""
     checked = GatewayTunables.model_validate(tunables)
-    made = Lane("app", engines, checked, gateway="here", clock=clock or ManualClock())
+    made = Lane(
+        "app",
+        engines,
+        checked,
+        gateway="here",
+        ledger=LedgerClient(None, Limiter("here")),
+        clock=clock or ManualClock(),
+    )
     reports = [report(name, slots=slots) for name in engines.scripts]
     made.hear(reports, in_service=set(engines.scripts))
     return made
@@ -80,4 +89,13 @@ def report(
     name: str, *, slots: int = 1, model: Model = MODEL, capacity: Capacity = CAPACITY
 ) -> Report:
     """What an idle, healthy replica says."""
-    return Report(name, model, capacity, EngineStats(), slots, running={}, is_healthy=True)
+    return Report(
+        name,
+        model,
+        capacity,
+        EngineStats(),
+        slots=slots,
+        max_sequences=slots,
+        running={},
+        is_healthy=True,
+    )

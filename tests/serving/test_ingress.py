@@ -70,7 +70,7 @@ def test_health_ready_version_models_and_metrics_answer() -> None:
 def test_without_a_replica_it_is_not_ready_and_says_what_it_waits_for() -> None:
     async def ask() -> tuple[httpx.Response, httpx.Response]:
         async with gateway() as running:
-            running.lane.hear_nothing(Absence("the moon", "it is day"))
+            running.lane.hear_nothing(Absence("the moon", "it is day", is_coming=False))
             chat = await running.client.post("/v1/chat/completions", json=HELLO)
             return await running.client.get("/ready"), chat
 
@@ -168,10 +168,12 @@ def test_an_engine_that_dies_in_mid_stream_ends_it_with_an_error_event() -> None
             stream = running.stream({**HELLO, "stream": True, "max_tokens": 500})
             pieces = [await anext(stream)]
             poison = {"role": "user", "content": "simulate: die"}
-            killed = await running.client.post(
-                "/v1/chat/completions", json={**HELLO, "messages": [poison]}
-            )
-            return pieces + [piece async for piece in stream], killed
+            asked = {**HELLO, "messages": [poison]}
+            killing = asyncio.create_task(running.client.post("/v1/chat/completions", json=asked))
+            pieces += [piece async for piece in stream]
+            # The poison itself waits for another replica; there will be none.
+            running.lane.hear_nothing(Absence("the moon", is_coming=False))
+            return pieces, await killing
 
     pieces, killed = asyncio.run(ask())
     assert json.loads(pieces[-1].removeprefix(b"data: "))["error"]["code"] == "engine_dead"

@@ -6,23 +6,36 @@ from typing import Any
 
 import pytest
 
-from serve_app.core.request import Request
+from serve_app.core.admission import Asked, Permit, Used
+from serve_app.core.dispatch import Place
+from serve_app.core.tenant import Identity, Priority, Tenant
 from serve_app.engine.protocol import Call, Frame, Head
 from serve_app.errors import DeadlineExceeded, EngineError, NoReplica, QueueFull, ReplicaLost
-from serve_app.serving.lane import Lane
-from tests.serving.scripted import LAST, STREAM, ManualClock, ScriptedEngines, lane
+from serve_app.serving.lane import Absence, Lane
+from tests.serving.scripted import LAST, STREAM, ManualClock, ScriptedEngines, lane, report
 
 CALL = Call("call", "/v1/chat/completions", b"{}")
 LOST = ReplicaLost("gone")
 
 
-def asked(it: Lane, name: str = "r", timeout_s: float | None = None) -> Request:
-    return it.request(name, sequences=1, prompt_tokens=1, output_tokens=1, timeout_s=timeout_s)
+SOMEBODY = Identity(Tenant("somebody", weight=2.0, ceiling=Priority.HIGH))
 
 
-async def answer(it: Lane, name: str = "r", timeout_s: float | None = None) -> list[Head | Frame]:
-    request = asked(it, name, timeout_s)
-    return [item async for items in it.answer(CALL, request) for item in items]
+async def admitted(
+    it: Lane,
+    name: str = "r",
+    *,
+    timeout_s: float | None = None,
+    priority: Priority = Priority.NORMAL,
+    max_tokens: int | None = 1,
+) -> Permit:
+    asked = Asked(name, 1, 1, max_tokens, priority=priority, timeout_s=timeout_s)
+    return await it.admit(asked, SOMEBODY)
+
+
+async def answer(it: Lane, name: str = "r", **wishes: Any) -> list[Head | Frame]:
+    answering = it.answer(CALL, await admitted(it, name, **wishes), lambda _: None)
+    return [item async for items in answering for item in items]
 
 
 async def started(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -109,9 +122,107 @@ def test_retries_end() -> None:
     assert len(engines.called) == 3
 
 
-def test_without_a_replica_it_says_what_it_waits_for() -> None:
-    with pytest.raises(NoReplica, match="waiting for application 'app'"):
-        asyncio.run(answer(lane(ScriptedEngines())))
+def test_a_request_is_held_while_a_replica_is_coming_and_served_when_it_is_there() -> None:
+    async def scenario() -> None:
+        it = lane(ScriptedEngines())
+        waiting = await started(answer(it))
+        assert it.depth == 1
+
+        it.hear_nothing(Absence("it to load"))
+        assert it.depth == 1
+
+        it._engines = ScriptedEngines(a=[STREAM, LAST])
+        it.hear([report("a")], in_service={"a"})
+        assert await waiting == [STREAM, LAST]
+
+    asyncio.run(scenario())
+
+
+def test_when_no_replica_is_coming_it_says_what_it_waits_for_to_who_waits_and_who_comes() -> None:
+    async def scenario() -> None:
+        it = lane(ScriptedEngines())
+        waiting = await started(answer(it))
+        it.hear_nothing(Absence("application 'app', which failed", is_coming=False))
+
+        with pytest.raises(NoReplica, match="waiting for application 'app', which failed"):
+            await waiting
+        with pytest.raises(NoReplica):
+            await answer(it)
+        assert it.depth == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_held_request_that_nobody_came_for_says_so_at_its_deadline() -> None:
+    async def scenario() -> None:
+        clock = ManualClock()
+        it = lane(ScriptedEngines(), clock=clock)
+        waiting = await started(answer(it, timeout_s=3.0))
+        clock.now = 3.0
+        it.hear_nothing(Absence("the model to load"))
+
+        with pytest.raises(DeadlineExceeded, match=r"waited 3\.0 s for the model to load"):
+            await waiting
+
+    asyncio.run(scenario())
+
+
+def test_its_place_is_told_once_when_it_begins_to_wait() -> None:
+    async def scenario() -> list[Place]:
+        places: list[Place] = []
+        it = lane(ScriptedEngines(a=[LOST], b=[STREAM, asyncio.Event()]))
+        running = [await started(answer(it, "one")), await started(answer(it, "two"))]
+        last = await started(_placed(it, "three", places))
+        for task in (*running, last):
+            task.cancel()
+        return places
+
+    assert [place.position for place in asyncio.run(scenario())] == [1]
+
+
+async def _placed(it: Lane, name: str, places: list[Place]) -> None:
+    async for _ in it.answer(CALL, await admitted(it, name), places.append):
+        pass
+
+
+def test_an_answer_that_outgrows_its_forecast_takes_more_of_the_cache() -> None:
+    async def scenario() -> tuple[int, int]:
+        pause, never = asyncio.Event(), asyncio.Event()
+        long = Frame(b"x", token_ids=(1,) * 700)
+        it = lane(ScriptedEngines(a=[STREAM, pause, long, never]))
+        running = await started(answer(it, max_tokens=None))
+        before = it.replicas[0].reserved_tokens
+        pause.set()
+        await started(asyncio.sleep(0))
+        after = it.replicas[0].reserved_tokens
+        running.cancel()
+        return before, after
+
+    before, after = asyncio.run(scenario())
+    assert before == 100  # less than slots.expected_output_tokens: max_model_len
+    assert after > 700
+
+
+def test_answers_teach_the_forecast() -> None:
+    it = lane(ScriptedEngines(a=[LAST]))
+
+    async def learn() -> int:
+        for number in range(2000):
+            permit = await admitted(it, f"r{number}", max_tokens=None)
+            it.settle(permit, Used(10, 0, 100), is_complete=True)
+        return (await admitted(it, max_tokens=None)).request.output_tokens
+
+    assert asyncio.run(learn()) == pytest.approx(100, rel=0.1)
+
+
+def test_a_request_takes_its_tenants_weight_and_no_more_than_its_priority() -> None:
+    it = lane(ScriptedEngines(a=[LAST]))
+    request = asyncio.run(admitted(it, priority=Priority.HIGH)).request
+
+    assert (request.tenant, request.weight, request.priority) == ("somebody", 2.0, Priority.HIGH)
+    modest = Identity(Tenant("modest"))
+    asked = Asked("r", 1, 1, 1, priority=Priority.HIGH)
+    assert asyncio.run(it.admit(asked, modest)).request.priority is Priority.NORMAL
 
 
 def test_a_request_waits_no_longer_than_its_client_allows() -> None:
@@ -134,7 +245,7 @@ def test_a_request_waits_no_longer_than_its_client_allows() -> None:
 def test_a_client_cannot_wait_longer_than_the_config_allows() -> None:
     it = lane(ScriptedEngines(a=[LAST]), queue={"deadline_s": 5.0})
 
-    assert asked(it, timeout_s=900.0).deadline_at == 5.0
+    assert asyncio.run(admitted(it, timeout_s=900.0)).request.deadline_at == 5.0
 
 
 def test_new_bounds_hold_from_the_next_arrival_on() -> None:
