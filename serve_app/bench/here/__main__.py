@@ -4,9 +4,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from serve_app.bench.here import bare, frames, peers
+from serve_app.bench.here import bare, flood, frames, peers
 
-COMPARISONS = ("frames", "peers", "bare")
+COMPARISONS = ("frames", "peers", "bare", "flood")
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
             peers.measure(Path(folder), rounds=asked.rounds, router=asked.router)
         if "bare" in asked.only:
             bare.measure(Path(folder), question, rounds=asked.rounds)
+        if "flood" in asked.only:
+            flood.measure(Path(folder), rounds=asked.rounds)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(document: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -> Iterator[str]:
-    """Run `document`, a Serve YAML, on a Ray cluster of its own; yields its address."""
+def serving(
+    document: Mapping[str, Any], folder: Path, env: Mapping[str, str], *, key: str = ""
+) -> Iterator[str]:
+    """Run `document`, a Serve YAML, on a Ray cluster of its own; yields its address. `key` is
+    for its `/ready`, where its gateway wants one."""
     port = free_port()
     http = {**document.get("http_options", {}), "host": "127.0.0.1", "port": port}
     file = folder / f"serve-{port}.yaml"
@@ -49,7 +52,7 @@ def serving(document: Mapping[str, Any], folder: Path, env: Mapping[str, str]) -
     command = [*SERVE, "run", str(file)]
     with process(command, folder / f"serve-{port}.log", env=own) as running:
         url = f"http://127.0.0.1:{port}"
-        wait_for(url + "/ready", running)
+        wait_for(url + "/ready", running, key=key)
         yield url
 
 
@@ -88,13 +91,15 @@ def process(
             started.wait()
 
 
-def wait_for(url: str, running: Running) -> None:
+def wait_for(url: str, running: Running, *, key: str = "") -> None:
     """Until `url` answers 200; raises `RuntimeError` when the process ends, or never does."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - ours
     until = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < until:
         running.require()
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - ours
+            with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - ours
                 if answer.status == 200:
                     return
         except OSError:

@@ -27,7 +27,7 @@ class Reading:
         return self.frames / self.seconds
 
 
-def chat(url: str, *, output_tokens: int, model: str = "simulated") -> bytes:
+def chat(url: str, *, output_tokens: int, model: str = "simulated", key: str = "") -> bytes:
     """A raw streaming chat request to `url`."""
     body = json.dumps(
         {
@@ -38,7 +38,7 @@ def chat(url: str, *, output_tokens: int, model: str = "simulated") -> bytes:
             "messages": [{"role": "user", "content": "Say something, please. " * 40}],
         }
     ).encode()
-    return _request("POST", urlsplit(url).netloc, "/v1/chat/completions", body)
+    return _request("POST", urlsplit(url).netloc, "/v1/chat/completions", body, key)
 
 
 def get(url: str) -> bytes:
@@ -77,9 +77,10 @@ async def _read_one(url: str, request: bytes) -> tuple[int, bool, float]:
     return frames, DONE in seen, ttft_s
 
 
-def _request(method: str, host: str, target: str, body: bytes) -> bytes:
+def _request(method: str, host: str, target: str, body: bytes, key: str = "") -> bytes:
+    credential = f"Authorization: Bearer {key}\r\n" if key else ""
     head = (
         f"{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{credential}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
