@@ -21,6 +21,14 @@ DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
 # No other cluster on this machine is joined, and none is asked for a token.
 ENVIRONMENT = {**os.environ, "RAY_ADDRESS": "local", "RAY_AUTH_MODE": "disabled"}
 POLL_S = 0.1
+CLUSTER = Path(__file__).parents[2] / "cluster"
+# Ports of its own, so that another HAProxy may run on this machine; and a short way out.
+HERE = """
+RAY_SERVE_HAPROXY_METRICS_PORT={0}
+RAY_SERVE_HAPROXY_STATS_PORT={1}
+RAY_SERVE_FALLBACK_PROXY_HTTP_PORT={2}
+RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S=1
+"""
 
 
 class ServeRun:
@@ -101,6 +109,13 @@ def serve_run(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def way_in(name: str, to: Path, *, ports_from: int) -> Path:
+    """The variables of cluster/`name`.env, for a cluster beside others."""
+    here = HERE.format(*range(ports_from, ports_from + 3))
+    to.write_text(f". {CLUSTER / name}.env\n{here}")
+    return to
 
 
 def deploy(file: Path, running: ServeRun) -> None:

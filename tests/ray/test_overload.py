@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.ray.serve_run import BIN, ServeRun, serve_run, variant
+from tests.ray.serve_run import BIN, ServeRun, serve_run, variant, way_in
 
 pytestmark = pytest.mark.ray
 
@@ -65,7 +65,10 @@ def overloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Overloaded]
     keys = folder / "keys.yaml"
     made = {tenant: new_key(keys, tenant) for tenant in ("urgent", "bulk", "ops")}
     file = variant("simulated.yaml", folder / "s.yaml", lambda d: two_tenants(d, keys))
-    with serve_run(file, folder / "log", port=PORT, key=made["ops"]) as running:
+    variables = way_in("haproxy", folder / "variables.env", ports_from=PORT + 1)
+    with serve_run(
+        file, folder / "log", port=PORT, variables=variables, key=made["ops"]
+    ) as running:
         running.until(
             lambda: all(running.metric("gateway_ready_replicas") == 1 for _ in range(8)),
             "gateways",

