@@ -92,7 +92,7 @@ def _write(situations: dict[str, Situation], rounds: int) -> None:
         "A light tenant beside a flood",
         f"`{FILE}` with two tenants of equal weight, {rounds} rounds after one that does not "
         f"count. The flood keeps {STREAMS} streams of {FLOOD_TOKENS[0]} to {FLOOD_TOKENS[-1]} "
-        f"tokens open, four times what the engine runs; light asks {ASKS[BESIDE]} times a "
+        f"tokens open, four times what the engine runs; the light one asks {ASKS[BESIDE]} times a "
         f"round, one after the other, for {LIGHT_TOKENS} tokens. *In the flood's tenant* is the "
         "same request with a key of the flood: what first come, first served would be.",
         table(["light requests", "TTFT p50, s", "worst TTFT, s", "p50 ÷ alone"], rows),
