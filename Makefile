@@ -31,7 +31,7 @@ test: check
 	$(BIN)/serve-app models fetch smollm2-135m-instruct
 	$(BIN)/pytest
 
-# Compares with rivals on this machine and writes docs/bench; ONLY=frames|peers|bare|flood for one of them.
+# Compares with rivals on this machine and writes docs/bench; ONLY=frames|peers|bare|flood|slow for one.
 bench: .venv/dev.stamp build/peers.stamp
 	$(BIN)/serve-app models fetch smollm2-135m-instruct
 	$(BIN)/python -m serve_app.bench.here $(ONLY) --router build/peers/bin/vllm-router

@@ -99,7 +99,7 @@ class Forecast:
         if habits is not None and habits.lengths.answers:
             own = habits.lengths
             expected += (own.mean(most) - expected) * own.answers / (own.answers + DOUBT)
-        return math.ceil(expected)
+        return math.ceil(round(expected, 6))  # a mean of sevens is a little more than 7
 
     def observe_output(self, tokens: int, tenant: str = "") -> None:
         """An answer of one sequence is complete."""

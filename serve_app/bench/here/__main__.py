@@ -4,9 +4,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from serve_app.bench.here import bare, flood, frames, peers
+from serve_app.bench.here import bare, flood, frames, peers, slow
 
-COMPARISONS = ("frames", "peers", "bare", "flood")
+COMPARISONS = ("frames", "peers", "bare", "flood", "slow")
 
 
 def main() -> None:
@@ -32,6 +32,8 @@ def main() -> None:
             bare.measure(Path(folder), question, rounds=asked.rounds)
         if "flood" in asked.only:
             flood.measure(Path(folder), rounds=asked.rounds)
+        if "slow" in asked.only:
+            slow.measure(Path(folder), rounds=asked.rounds)
 
 
 if __name__ == "__main__":
