@@ -205,21 +205,27 @@ def test_a_client_that_leaves_frees_the_engine_within_a_second(
     assert local.metric("gateway_running") == 0
 
 
-def test_an_engine_that_dies_is_a_503_and_is_replaced(
+def test_an_engine_that_dies_ends_its_streams_is_replaced_and_who_asks_meanwhile_is_held(
     local: ServeRun, client: openai.OpenAI
 ) -> None:
     [core] = [int(pid) for pid in _engine_cores(local.process.pid)]
+    asked = {"model": SMOLLM2, "messages": FRANCE}
+    stream = client.chat.completions.create(
+        **asked, max_tokens=1000, stream=True, extra_body={"ignore_eos": True}
+    )
+    assert next(iter(stream)).choices
     os.kill(core, signal.SIGKILL)
 
-    with pytest.raises(openai.InternalServerError) as failed:
-        client.chat.completions.create(model=SMOLLM2, messages=FRANCE, max_tokens=4)
-    assert failed.value.status_code == 503
+    with pytest.raises(openai.APIError) as failed:
+        for _ in stream:
+            pass
+    assert failed.value.code == "engine_dead"
     assert "Traceback" not in failed.value.message
 
-    local.until(lambda: not local.replicas(SMOLLM2), "replica taken out", timeout_s=30)
-    local.until(lambda: local.replicas(SMOLLM2), "new replica", timeout_s=240)
-    answer = client.chat.completions.create(model=SMOLLM2, messages=FRANCE, max_tokens=4)
+    patient = client.with_options(timeout=300)
+    answer = patient.chat.completions.create(**asked, max_tokens=4)
     assert answer.choices[0].message.content
+    assert _engine_cores(local.process.pid) != [str(core)]
 
 
 def _engine_cores(session: int) -> list[str]:
