@@ -29,7 +29,8 @@ check: .venv/dev.stamp
 
 test: check
 	$(BIN)/serve-app models fetch smollm2-135m-instruct
-	$(BIN)/pytest
+	$(BIN)/pytest tests/core --cov=serve_app.core --cov-branch --cov-fail-under=100 --cov-report=
+	$(BIN)/pytest --ignore=tests/core
 
 # Compares with rivals on this machine and writes docs/bench; ONLY=frames|peers|bare|flood|slow for one.
 bench: .venv/dev.stamp build/peers.stamp

@@ -86,6 +86,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
             self.replica,
             slots=most if self.quota is None else min(most, running + self.quota),
             running=running,
+            part=self.quota or 0,
             seen_at=now,
             kv_tokens=self.capacity.kv_tokens,
             max_num_batched_tokens=self.capacity.max_num_batched_tokens,

@@ -103,7 +103,7 @@ class Admission:
         """What is to be reserved and to wait: no longer than its client or we allow."""
         wait_s = min(self.deadline_s, asked.timeout_s or self.deadline_s)
         tenant = identity.tenant
-        prompt_tokens = self.forecast.prompt_tokens(asked.prompt_tokens)
+        prompt_tokens = self._prompt_tokens(asked, tenant.name)
         return Request(
             asked.id,
             arrived_at=now,
@@ -122,8 +122,15 @@ class Admission:
         """An answer is complete."""
         self.forecast.observe_output(used.output_tokens // asked.sequences, tenant)
         if used.prompt_tokens:
-            self.forecast.observe_prompt(asked.prompt_tokens, used.prompt_tokens)
+            self.forecast.observe_prompt(asked.prompt_tokens, used.prompt_tokens, tenant)
             self.forecast.observe_cached(used.cached_tokens, used.prompt_tokens, tenant)
+
+    def _prompt_tokens(self, asked: Asked, tenant: str) -> int:
+        """A prompt that is too long is refused by the engine, and takes no more than there is."""
+        expected = self.forecast.prompt_tokens(asked.prompt_tokens, tenant)
+        if self.max_model_len is None:
+            return expected
+        return min(expected, asked.sequences * self.max_model_len)
 
     def _output_tokens(self, asked: Asked, tenant: str) -> int:
         expected = self.forecast.output_tokens(asked.max_tokens, tenant)

@@ -7,13 +7,13 @@ away KV cache that it has computed, and computes it again. The numbers come from
 engine reports, never from a constant.
 
 `AdaptiveLimit` looks at the other side. While first tokens come late, it lowers the number
-of sequences by `BACK_OFF`, and raises it by one when they come in time and it was in the way
-(additive increase, multiplicative decrease). A first token is late after
+of sequences by `BACK_OFF`, and raises it by `GROWTH`, at least one, when they come in time and
+it was in the way. A first token is late after
 
     target_s + 2 × prefill
 
-where the prefill of a prompt alone is judged by the fastest that was seen lately. It only
-says a number; the dispatcher enforces it.
+where the prefill of a prompt alone is judged by the fastest that was computed lately; what
+was in the prefix cache was not computed. It only says a number; the dispatcher enforces it.
 """
 
 import math
@@ -23,6 +23,7 @@ WINDOW_S = 1.0
 FEWEST_SAMPLES = 10
 LATE_SHARE = 0.1
 BACK_OFF = 0.85
+GROWTH = 0.1
 FEWEST = 2.0
 PACE_FADES = 1.005  # per window
 FEWEST_PROMPT_TOKENS = 64
@@ -57,7 +58,7 @@ class AdaptiveLimit:
     def __init__(self, target_s: float) -> None:
         self.target_s = target_s
         self.limit = math.inf
-        self._pace_s = math.inf  # seconds per prompt token, of the fastest prefill
+        self._pace_s = 0.0  # seconds per prompt token, of the fastest prefill; 0 is unknown
         self._samples = 0
         self._late = 0
         self._most_running = 0
@@ -66,9 +67,13 @@ class AdaptiveLimit:
     def __repr__(self) -> str:
         return f"<AdaptiveLimit {self.limit:.0f} sequences>"
 
+    def prefilled(self, ttft_s: float, *, uncached_tokens: int) -> None:
+        """A prompt of which so much was not in the prefix cache had its first token after that."""
+        pace_s = ttft_s / max(FEWEST_PROMPT_TOKENS, uncached_tokens)
+        self._pace_s = min(self._pace_s or pace_s, pace_s)
+
     def observe(self, ttft_s: float, *, prompt_tokens: int, running: int, now: float) -> None:
         """A first token came `ttft_s` after its request was sent; `running` are there now."""
-        self._pace_s = min(self._pace_s, ttft_s / max(FEWEST_PROMPT_TOKENS, prompt_tokens))
         self._samples += 1
         self._late += ttft_s > self.target_s + 2 * self._pace_s * prompt_tokens
         self._most_running = max(self._most_running, running)
@@ -80,6 +85,6 @@ class AdaptiveLimit:
         if self._late > LATE_SHARE * self._samples:
             self.limit = max(FEWEST, BACK_OFF * min(self.limit, self._most_running))
         elif self._most_running >= self.limit - 1:  # otherwise it has shown nothing
-            self.limit += 1
+            self.limit += max(1.0, GROWTH * self.limit)
         self._samples = self._late = self._most_running = 0
         self._pace_s *= PACE_FADES

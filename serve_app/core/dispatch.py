@@ -61,6 +61,7 @@ class _Running:
     assignment: Assignment
     started_at: float
     load: Load
+    ttft_s: float | None = None
 
 
 class Dispatcher:
@@ -100,9 +101,10 @@ class Dispatcher:
         """A call to this replica failed: send it nothing until it is heard of again."""
         self._fleet.lose(replica_id)
 
-    def submit(self, request: Request, *, now: float) -> Place:
-        """Let `request` wait; raises `QueueFull`."""
-        self.queue.push(request, retry_after_s=self.retry_after_s(now=now))
+    def submit(self, request: Request, *, now: float, again: bool = False) -> Place:
+        """Let `request` wait; raises `QueueFull`, but not of one that waits `again`, since the
+        replica that it ran on was lost."""
+        self.queue.push(request, retry_after_s=None if again else self.retry_after_s(now=now))
         position, per_s = self.queue.ahead_of(request), self.drained_per_s(now=now)
         return Place(position, (position + 1) / per_s if per_s else None)
 
@@ -110,11 +112,18 @@ class Dispatcher:
         """The client left while the request waited; nothing happens if it did not wait."""
         self.queue.discard(request_id)
 
-    def release(self, request_id: str, *, cost: float | None = None) -> None:
+    def release(
+        self, request_id: str, *, cost: float | None = None, uncached_tokens: int | None = None
+    ) -> None:
         """A running request ended, whatever its outcome, and did cost that much; None is what
-        was expected. Idempotent."""
+        was expected. So much of its prompt was not in the prefix cache, if that is known.
+        Idempotent."""
         running = self._running.pop(request_id, None)
         if running is not None:
+            if running.ttft_s is not None and uncached_tokens is not None:
+                self._fleet.prefilled(
+                    running.assignment.replica_id, running.ttft_s, uncached_tokens=uncached_tokens
+                )
             self._fleet.count(running.assignment.replica_id, running.load, sign=-1)
             self.queue.settle(running.assignment.request, cost)
 
@@ -125,9 +134,10 @@ class Dispatcher:
         if running is None or not running.assignment.request.streams:
             return
         self._count_more(running, prefill_tokens=-running.load.prefill_tokens)
+        running.ttft_s = now - running.started_at
         self._fleet.heard_first_token(
             running.assignment.replica_id,
-            now - running.started_at,
+            running.ttft_s,
             prompt_tokens=running.assignment.request.prompt_tokens,
             now=now,
         )

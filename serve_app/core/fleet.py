@@ -85,17 +85,26 @@ class Fleet:
     ) -> None:
         """What a replica's limit learns from. One that is not known has none."""
         if replica_id in self._reported:
-            running = self.replica(replica_id).running
+            running = self._loads.get(replica_id, IDLE).sequences
             limit = self._limits[replica_id]
             limit.observe(ttft_s, prompt_tokens=prompt_tokens, running=running, now=now)
             self._snapshots.pop(replica_id, None)
 
+    def prefilled(self, replica_id: str, ttft_s: float, *, uncached_tokens: int) -> None:
+        """How fast a replica reads prompts, for the same limit."""
+        if replica_id in self._limits:
+            self._limits[replica_id].prefilled(ttft_s, uncached_tokens=uncached_tokens)
+
     def _snapshot(self, reported: Replica) -> Replica:
         load = self._loads.get(reported.id, IDLE)
         limit = self._limits[reported.id].limit
+        own = reported.slots - reported.running
         return replace(
             reported,
-            slots=reported.slots if limit >= reported.slots else int(limit),
+            # The limit is this gateway's, of what it runs itself: were it of all, a gateway beside
+            # a busier one would see no room, hear no first token, and never find out otherwise.
+            slots=reported.slots if limit >= own else reported.running + int(limit),
+            mine=load.sequences,
             running=reported.running + load.sequences,
             reserved_tokens=reported.reserved_tokens + load.reserved_tokens,
             prefill_tokens=load.prefill_tokens,

@@ -66,6 +66,7 @@ class Habits:
 
     def __init__(self) -> None:
         self.lengths = Lengths()
+        self.prompt_ratio = 1.0
         self.prompts = 0
         self.cached_share = 0.0
 
@@ -74,17 +75,17 @@ class Forecast:
     """What requests of one model will need; `expected_output_tokens` is where it starts."""
 
     def __init__(self, expected_output_tokens: int) -> None:
-        self._prompt_ratio = 1.0
         self._lengths = Lengths()
         self._lengths.add(expected_output_tokens, PRIOR_ANSWERS)
         self._habits: OrderedDict[str, Habits] = OrderedDict()  # the last heard of is last
 
     def __repr__(self) -> str:
-        return f"<Forecast {self.output_tokens(None)} tokens, prompts × {self._prompt_ratio:.2f}>"
+        return f"<Forecast {self.output_tokens(None)} tokens, {len(self._habits)} tenants>"
 
-    def prompt_tokens(self, estimated: int) -> int:
-        """A better guess than `estimated`."""
-        return math.ceil(estimated * self._prompt_ratio)
+    def prompt_tokens(self, estimated: int, tenant: str = "") -> int:
+        """A better guess than `estimated`; how dense a tenant's text is, is its habit too."""
+        habits = self._habits.get(tenant)
+        return math.ceil(estimated * habits.prompt_ratio) if habits is not None else estimated
 
     def cached_tokens(self, prompt_tokens: int, tenant: str) -> int:
         """How much of a prompt is expected to be in the prefix cache."""
@@ -113,11 +114,11 @@ class Forecast:
         weight = max(FORGETS, 1 / habits.prompts)
         habits.cached_share += weight * (cached_tokens / prompt_tokens - habits.cached_share)
 
-    def observe_prompt(self, estimated: int, actual: int) -> None:
+    def observe_prompt(self, estimated: int, actual: int, tenant: str = "") -> None:
         """What was estimated to be `estimated` tokens had `actual`, as the engine counted."""
         if min(estimated, actual) >= FEWEST_PROMPT_TOKENS:
-            ratio = min(8.0, max(1 / 8, actual / estimated))
-            self._prompt_ratio += 0.02 * (ratio - self._prompt_ratio)
+            habits, ratio = self._of(tenant), min(8.0, max(1 / 8, actual / estimated))
+            habits.prompt_ratio += 0.02 * (ratio - habits.prompt_ratio)
 
     def _of(self, tenant: str) -> Habits:
         habits = self._habits.setdefault(tenant, Habits())

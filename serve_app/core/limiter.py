@@ -112,6 +112,7 @@ class Limiter:
 
     def _budgets_of(self, identity: Identity, now: float) -> list[Budget]:
         tenant = identity.tenant
+        self._forget_idle(now)  # before any is in hand
         found = [self._budget(("tenant", tenant.name), tenant.limits, now)]
         if identity.key_id:
             found.append(self._budget(("key", identity.key_id), identity.key_limits, now))
@@ -120,7 +121,6 @@ class Limiter:
     def _budget(self, whose: Whose, limits: RateLimits, now: float) -> Budget:
         budget = self._budgets.get(whose)
         if budget is None:
-            self._forget_idle(now)
             budget = self._budgets[whose] = Budget(whose, limits, self._new_purse, now=now)
         elif budget.limits is not limits:
             budget.reconfigure(limits, now=now)

@@ -18,6 +18,7 @@ from serve_app.core.rate_limit import Bucket
 RECENT_S = 0.5  # half-life of demand: with an exchange every 0.5 s, about that of one second
 USUAL_S = 30.0  # the largest request of this time, and of as long before it, is a usual one
 ACTIVE_S = 60.0  # unused for longer, a purse is not told of in exchanges
+SMALLEST_SHARE = 0.01  # of a gateway that had been given none when the ledger fell silent
 FRESH_S = 1.0  # what the ledger said longer ago may have changed
 
 
@@ -185,7 +186,8 @@ class Purse:
         self.own = Bucket(capacity, per_s, level=start, now=now)
 
     def _own_size(self) -> tuple[float, float]:
-        return max(1.0, self.share * self.capacity), self.share * self.per_s
+        share = max(SMALLEST_SHARE, self.share)
+        return max(1.0, share * self.capacity), share * self.per_s
 
     def check_invariants(self, now: float) -> None:
         assert 0 <= self.remaining(now) <= self.capacity

@@ -82,10 +82,12 @@ class WaitingQueue:
         """How many wait in one class."""
         return self._classes[priority].requests
 
-    def push(self, request: Request, *, retry_after_s: float) -> None:
-        """Add `request`; raises `QueueFull` carrying `retry_after_s` when there is no room."""
+    def push(self, request: Request, *, retry_after_s: float | None) -> None:
+        """Add `request`; raises `QueueFull` carrying `retry_after_s` when there is no room. With
+        None there always is: the request has been in before."""
         assert request.id not in self._waiting, f"{request.id} waits already"
-        self._require_room(request, retry_after_s)
+        if retry_after_s is not None:
+            self._require_room(request, retry_after_s)
         self._waiting[request.id] = request
         self.tokens += request.tokens
         self._classes[request.priority].push(request)

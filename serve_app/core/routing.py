@@ -22,6 +22,8 @@ class Replica:
     slots: int  # sequences at most
     running: int  # sequences, over all gateways
     seen_at: float
+    mine: int = 0  # of those, this gateway's
+    part: int = 0  # sequences that this gateway may run, of the slots; 0 is all
     kv_tokens: int = 0  # what its KV cache holds; 0 is unknown
     reserved_tokens: int = 0  # what the running ones are expected to need, over all gateways
     max_num_batched_tokens: int = 0  # prompt tokens that it reads in a step; 0 is unknown
@@ -98,7 +100,9 @@ class Routing:
 
     def has_room(self, request: Request, replica: Replica, *, may_fill: bool = False) -> bool:
         most = replica.slots - self._kept(replica, may_fill)
-        if replica.running + min(request.sequences, most) > most:
+        # What is more than this gateway's part will ever be runs when nothing else of it does.
+        is_alone = not replica.mine and 0 < replica.part < request.sequences
+        if not is_alone and replica.running + min(request.sequences, most) > most:
             return False
         if not replica.running or not replica.kv_tokens:
             return True

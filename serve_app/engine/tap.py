@@ -24,12 +24,16 @@ class Tap:
 
     def note(self, request_id: str, choice: int, output: Any) -> None:
         """Take one `RequestOutput` of vLLM's; `choice` is the first choice of its prompt."""
-        prompt_tokens = len(output.prompt_token_ids or ())
-        self._prompts[request_id] = (prompt_tokens, output.num_cached_tokens or 0)
+        self.note_prompt(request_id, output)
         for completion in output.outputs:
             ids = completion.token_ids
             self._output_tokens += len(ids)
             self._pending.setdefault(choice + completion.index, []).extend(ids)
+
+    def note_prompt(self, request_id: str, output: Any) -> None:
+        """Take the size of a prompt, which is all that an embedding costs."""
+        prompt_tokens = len(output.prompt_token_ids or ())
+        self._prompts[request_id] = (prompt_tokens, output.num_cached_tokens or 0)
 
     def frames(self, data: bytes, *, finished: bool) -> list[Frame]:
         """`data` with the pending tokens: one frame, and one more per further choice."""
@@ -62,6 +66,15 @@ def tapped_llm() -> Any:
             async for output in super().generate(prompt, sampling_params, request_id, **options):
                 if tap is not None:
                     tap.note(request_id, choice, output)
+                yield output
+
+        async def encode(
+            self, prompt: Any, pooling_params: Any, request_id: str, **options: Any
+        ) -> AsyncGenerator[Any, None]:
+            tap = current.get()
+            async for output in super().encode(prompt, pooling_params, request_id, **options):
+                if tap is not None:
+                    tap.note_prompt(request_id, output)
                 yield output
 
     return TappedLLM

@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
@@ -86,7 +87,10 @@ class Forward:
             relay.outcome.code = ClientGone.code  # Serve's proxy saw the client leave
             raise
         except RequestError as error:
-            await relay.fail(error)
+            await _fail(relay, error)
+        except Exception:
+            logger.exception("request %s failed", visit.id)
+            await _fail(relay, RequestError("the gateway failed on this request; try again"))
         finally:
             self._end(visit, relay.outcome)
 
@@ -143,12 +147,21 @@ class Forward:
         logger.info("%s %s %r: %s in %.3f s", visit.id, visit.path, model, outcome, seconds)
 
 
+async def _fail(relay: Relay, error: RequestError) -> None:
+    with suppress(ClientGone):  # who has left, or takes nothing, is not told
+        await relay.fail(error)
+    relay.outcome.code = error.code
+
+
 def _used(permit: Permit, outcome: Outcome) -> Used | None:
     """What is charged. Who leaves in the middle pays for what was done until then, or leaving
     early would be a way around every limit; who was failed by us before a token pays nothing."""
-    if outcome.usage is not None:
-        usage = outcome.usage
+    usage = outcome.usage
+    if usage is not None and usage.prompt_tokens:
         return Used(usage.prompt_tokens, usage.cached_tokens, usage.output_tokens)
+    if usage is not None and outcome.code in {"ok", "refused"}:
+        # The engine read it and computed nothing: a tokenization, a prompt that is too long.
+        return Used(permit.request.prompt_tokens, permit.request.prompt_tokens)
     has_left = outcome.code in {ClientGone.code, ClientStalled.code}
     request, output_tokens = permit.request, outcome.output_tokens
     if has_left and permit.has_run and not request.streams:

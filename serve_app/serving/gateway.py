@@ -49,6 +49,7 @@ class Gateway:
         self._keys = key_ring(self._tunables, host=self._host)
         applications = dict.fromkeys(models.values())
         metrics = self._metrics = Metrics()
+        self._asking: dict[str, asyncio.Task[Absence]] = {}
         self._engines = {
             a: RayEngines(a, gateway=name, spend=metrics.spend_on_channel) for a in applications
         }
@@ -101,6 +102,7 @@ class Gateway:
 
     async def _beat_once(self, lane: Lane) -> None:
         """Depth for load, with every replica, on its channel."""
+        lane.dispatch()  # deadlines do not wait for replicas, nor for Serve
         engines = self._engines[lane.application]
         reports = await engines.channels.beat(
             lane.waiting, lane.depth_tokens, timeout_s=SLOWEST_BEAT_S
@@ -136,9 +138,19 @@ class Gateway:
     async def _absence(self, application: str) -> Absence:
         problems = self._engines[application].channels.problems
         if not problems:
-            return await asyncio.to_thread(_absence, application)
+            return await self._asked(application)
         waits_for = f"a connection to the replicas of application {application!r}"
         return Absence(waits_for, "; ".join(problems.values()))
+
+    async def _asked(self, application: str) -> Absence:
+        """What Serve says. Its controller may be silent for ever: one thread at most waits for
+        it, and the beat does not."""
+        asking = self._asking.get(application)
+        if asking is None or asking.done():
+            asking = asyncio.create_task(asyncio.to_thread(_absence, application))
+            self._asking[application] = asking
+        done, _ = await asyncio.wait({asking}, timeout=SLOWEST_BEAT_S)
+        return asking.result() if done else _unknown(application)
 
 
 def _tunables() -> GatewayTunables:
@@ -153,7 +165,7 @@ def _absence(application: str) -> Absence:
     try:
         status = serve.status().applications.get(application)
     except (RayError, RayServeException):
-        return Absence(f"application {application!r}; Serve's controller does not answer")
+        return _unknown(application)
     if status is None:
         waits_for = f"application {application!r}, which is not deployed"
         return Absence(waits_for, is_coming=False)
@@ -161,6 +173,10 @@ def _absence(application: str) -> Absence:
     detail = "; ".join(_last_line(message) for message in said if message.strip())
     waits_for = f"application {application!r}, which is {status.status.value}"
     return Absence(waits_for, detail, is_coming=status.status not in NOBODY_COMES)
+
+
+def _unknown(application: str) -> Absence:
+    return Absence(f"application {application!r}; Serve's controller does not answer")
 
 
 def _last_line(message: str) -> str:

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from serve_app.channel.wire import Report
@@ -180,10 +180,11 @@ class Lane:
         A replica that fails before the first item is left out and another one is tried;
         after it, the error is the caller's to show.
         """
+        request = permit.request
+        announce: Callable[[Place], None] | None = placed
         for retries_left in range(self._retries, -1, -1):
-            is_first = retries_left == self._retries
-            progress = Progress(self._dispatcher, permit.request, self._clock)
-            async with self._slot(progress, placed if is_first else _ignore) as replica_id:
+            progress = Progress(self._dispatcher, request, self._clock)
+            async with self._slot(progress, announce) as replica_id:
                 permit.has_run = True
                 try:
                     async with aclosing(self._engines.call(replica_id, call)) as batches:
@@ -200,17 +201,20 @@ class Lane:
                     if progress.has_started or not retries_left:
                         raise
                     logger.warning("%s: %s before the first byte", call.request_id, error.code)
+                    request, announce = self._once_more(request), None
 
     @asynccontextmanager
     async def _slot(
-        self, progress: Progress, placed: Callable[[Place], None]
+        self, progress: Progress, placed: Callable[[Place], None] | None
     ) -> AsyncIterator[str]:
-        """Wait for a replica with room; yields its id. Raises `QueueFull`, `DeadlineExceeded`
-        and `NoReplica`."""
+        """Wait for a replica with room; yields its id. Without `placed` the request has been in
+        before. Raises `QueueFull`, `DeadlineExceeded` and `NoReplica`."""
         request = progress.request
         if not (self.is_ready or self.absence.is_coming):
             raise self._nobody()
-        placed(self._dispatcher.submit(request, now=self._clock()))
+        place = self._dispatcher.submit(request, now=self._clock(), again=placed is None)
+        if placed is not None:
+            placed(place)
         turn = self._turns[request.id] = asyncio.get_running_loop().create_future()
         try:
             self.dispatch()
@@ -218,8 +222,15 @@ class Lane:
         finally:
             self._turns.pop(request.id, None)
             self._dispatcher.withdraw(request.id)
-            self._dispatcher.release(request.id, cost=progress.cost)
+            self._dispatcher.release(
+                request.id, cost=progress.cost, uncached_tokens=progress.uncached_tokens
+            )
             self.dispatch()
+
+    def _once_more(self, request: Request) -> Request:
+        """It may wait as long as before: what it lost was not its own."""
+        wait_s = request.deadline_at - request.arrived_at
+        return replace(request, deadline_at=self._clock() + wait_s)
 
     def _late(self, request: Request) -> DeadlineExceeded:
         now = self._clock()
@@ -233,10 +244,6 @@ class Lane:
     def _nobody(self) -> NoReplica:
         waits_for = self.absence.waits_for
         return NoReplica(f"waiting for {waits_for}; try again in 5 s", retry_after_s=5.0)
-
-
-def _ignore(_place: Place) -> None:
-    """A second wait, after a replica was lost, is not the one that was announced."""
 
 
 def _refuse(turn: asyncio.Future[str], error: Exception) -> None:

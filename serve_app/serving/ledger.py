@@ -91,6 +91,7 @@ class LedgerClient:
         does not answer, a request waits until the gateway goes by its shares.
         """
         give_up_at = self._clock() + SILENCE_S + TIMEOUT_S
+        has_asked = False
         while True:
             now = self._clock()
             found = self._limiter.try_reserve(identity, tokens, now=now)
@@ -98,8 +99,10 @@ class LedgerClient:
                 return found
             if not found.may_ask or now >= give_up_at:
                 raise found.error()
-            if not await self.exchange_once() and not self._limiter.is_alone:
+            if has_asked and not self._limiter.is_alone:
                 await asyncio.sleep(RETRY_S)
+            await self.exchange_once()
+            has_asked = True
 
     async def exchange_once(self) -> bool:
         """Tell the ledger what is used and hear what may be, or join those who wait for that
@@ -117,6 +120,13 @@ class LedgerClient:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await exchange(message)
+        except asyncio.CancelledError as error:
+            # Ray says so as well of an exchange that was cancelled at the other end.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            problem = repr(error)
+            self._limiter.miss(now=self._clock())
         except (TimeoutError, RayError, RayServeException) as error:
             problem = repr(error).splitlines()[0]
             self._limiter.miss(now=self._clock())

@@ -37,6 +37,8 @@ class Progress:
         """What the engine did for it so far. None, what was expected, where that cannot be seen:
         of an answer in one piece that was cancelled."""
         costs, usage = self._dispatcher.queue.rules.costs, self._usage
+        if usage is not None and not usage.prompt_tokens:
+            return costs.of(uncached=0, cached=self.request.prompt_tokens, output=0)
         if usage is not None:
             uncached = usage.prompt_tokens - usage.cached_tokens
             return costs.of(
@@ -45,6 +47,12 @@ class Progress:
         if self.has_failed and not self._produced:
             return 0.0
         return costs.of_request(self.request, self._produced) if self.request.streams else None
+
+    @property
+    def uncached_tokens(self) -> int | None:
+        """Of the prompt, what the engine had to compute; None until it says so."""
+        usage = self._usage
+        return usage.prompt_tokens - usage.cached_tokens if usage is not None else None
 
     def note(self, items: Items) -> bool:
         """Take what has come; true when the first token has."""

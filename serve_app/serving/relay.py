@@ -10,6 +10,7 @@ anything: from then on its refusals, too, can only be events.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ class Relay:
     async def _fail(self, error: RequestError) -> None:
         self.outcome.code = error.code
         if self._head_sent:
-            await self._watch.send(_body(error_event(error, self._path), more=False))
+            whole = b"" if self._last.endswith(EVENT_END) else EVENT_END  # half an event is ended
+            await self._watch.send(_body(whole + error_event(error, self._path), more=False))
         else:
             self.outcome.status = error.status
             headers = tuple(self._headers.items())
@@ -194,7 +196,7 @@ async def send_error(
     body = error_body(error, path)
     fixed = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if error.retry_after_s is not None:
-        fixed.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+        fixed.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
     if error.status in {408, 413}:
         # The rest of the body is still on its way, and nobody will read it.
         fixed.append((b"connection", b"close"))

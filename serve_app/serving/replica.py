@@ -74,7 +74,7 @@ class EngineReplica:
             slots=self._slots(),
             max_sequences=self._max_sequences(),
             running=dict(self._channel.running),
-            is_healthy=self._is_healthy(),
+            is_healthy=self._is_healthy() and not self._channel.is_draining,
             quota=self._quota(gateway),
         )
 

@@ -27,7 +27,7 @@ class RoundRobin(WaitingQueue):
         super().__init__(rules)
         self._turns: OrderedDict[str, OrderedDict[str, Request]] = OrderedDict()
 
-    def push(self, request: Request, *, retry_after_s: float) -> None:
+    def push(self, request: Request, *, retry_after_s: float | None) -> None:
         super().push(request, retry_after_s=retry_after_s)
         self._turns.setdefault(request.tenant, OrderedDict())[request.id] = request
 

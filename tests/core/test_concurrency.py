@@ -76,12 +76,14 @@ def test_one_late_token_in_ten_is_no_reason_and_two_are() -> None:
     assert Watch().window(*[0.1] * 4, 9.0) == 85.0
 
 
-def test_it_backs_off_by_a_share_and_comes_back_one_by_one() -> None:
+def test_it_backs_off_by_a_share_and_comes_back_by_a_tenth_or_by_one() -> None:
     it = Watch()
     it.window(0.1)
     assert it.window(9.0) == pytest.approx(85.0)
     assert it.window(9.0, running=85) == pytest.approx(72.25)
-    assert it.window(0.1, running=72) == pytest.approx(73.25)
+    assert it.window(0.1, running=72) == pytest.approx(79.475)
+    it.window(9.0, running=5)
+    assert it.window(0.1, running=5) == pytest.approx(5.25)
 
 
 def test_a_limit_that_was_not_reached_has_shown_nothing_and_stays() -> None:
@@ -101,15 +103,23 @@ def test_it_never_falls_below_what_keeps_it_learning() -> None:
 
 def test_a_long_prompt_may_take_as_long_as_its_prefill() -> None:
     it = Watch()
-    it.window(1.0, prompt_tokens=10_000)  # its pace: ten thousand tokens a second
+    it.limit.prefilled(1.0, uncached_tokens=10_000)  # its pace
 
     assert it.window(9.0, prompt_tokens=50_000) == math.inf, "2 s and twice the 5 s of prefill"
     assert it.window(13.0, prompt_tokens=50_000) < math.inf
 
 
+def test_a_prompt_that_was_cached_says_nothing_of_how_fast_others_are_read() -> None:
+    it = Watch()
+    it.limit.prefilled(4.0, uncached_tokens=40_000)
+    it.limit.prefilled(0.2, uncached_tokens=16)  # of 40,000 tokens
+
+    assert it.window(*[0.2] * 4, 4.0, prompt_tokens=40_000, windows=20) == math.inf
+
+
 def test_an_engine_that_has_become_slower_is_believed_in_time() -> None:
     it = Watch()
-    it.window(0.1, prompt_tokens=10_000)
+    it.limit.prefilled(0.1, uncached_tokens=10_000)
     slower = {"prompt_tokens": 10_000, "running": 10}
 
     assert it.window(4.0, windows=20, **slower) == FEWEST

@@ -56,7 +56,26 @@ def test_late_first_tokens_lower_the_slots_that_are_seen() -> None:
     for second in range(20):
         it.heard_first_token("r", 9.0, prompt_tokens=10, now=float(second))
 
-    assert it.replica("r").slots == 2
+    assert it.replica("r").free == 2
+
+
+def test_a_limit_is_of_what_this_gateway_runs_whatever_others_do() -> None:
+    it = fleet("r")
+    for second in range(20):
+        it.heard_first_token("r", 9.0, prompt_tokens=10, now=float(second))
+    it.observe([Replica("r", 20, 15, 1.0)], ttft_target_s=2.0)
+
+    assert it.replica("r").free == 2  # or it would hear no first token, and never find out
+
+
+def test_how_fast_prompts_are_read_is_learned_of_replicas_that_are_known() -> None:
+    it = fleet("r")
+    it.prefilled("r", 5.0, uncached_tokens=10)
+    it.prefilled("nobody", 5.0, uncached_tokens=10)
+    for second in range(20):
+        it.heard_first_token("r", 9.0, prompt_tokens=100, now=float(second))
+
+    assert it.replica("r").slots == 20
 
 
 def test_a_new_target_holds_for_replicas_that_are_known() -> None:

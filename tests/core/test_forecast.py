@@ -98,7 +98,7 @@ def test_short_prompts_say_nothing_for_most_of_them_is_template() -> None:
 
 
 def test_its_repr_is_a_transcript_line() -> None:
-    assert repr(Forecast(512)) == "<Forecast 512 tokens, prompts × 1.00>"
+    assert repr(Forecast(512)) == "<Forecast 512 tokens, 0 tenants>"
 
 
 @given(st.lists(LENGTHS, min_size=1, max_size=50), LENGTHS, LENGTHS)
@@ -129,3 +129,12 @@ def test_it_learns_on_after_any_number_of_answers() -> None:
 
     assert it.mean(1e9) == pytest.approx(300)
     assert it.answers == pytest.approx(500 / 0.693, rel=0.01)
+
+
+def test_how_dense_a_tenants_text_is_says_nothing_of_anothers() -> None:
+    it = Forecast(512)
+    for _ in range(300):
+        it.observe_prompt(1000, 4000, "dense")
+
+    assert it.prompt_tokens(1000, "dense") == pytest.approx(4000, abs=10)
+    assert it.prompt_tokens(1000, "other") == 1000

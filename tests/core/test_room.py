@@ -134,3 +134,37 @@ def test_a_long_prompt_is_not_starved_by_short_ones(
             break
         it.release(running.pop(rng.randrange(len(running))))
     assert turn <= 50 + ends, why
+
+
+def test_a_request_of_more_sequences_than_the_gateways_part_runs_there_alone() -> None:
+    routing = Routing()
+    wide = sized("wide", 8, sequences=8)
+    part = {"part": 5, "slots": 10, "running": 5, "seen_at": 0.0}
+
+    assert routing.has_room(wide, Replica("r", mine=0, **part))
+    assert not routing.has_room(wide, Replica("r", mine=1, **part))
+    assert not routing.has_room(
+        sized("narrow", 5, sequences=5), Replica("r", **part | {"running": 6})
+    )
+
+
+def test_a_request_whose_replica_was_lost_waits_again_though_the_queue_is_full() -> None:
+    it = dispatcher(max_requests=1)
+    it.submit(sized("first", 1), now=0.0)
+    it.submit(sized("lost", 1), now=0.0, again=True)
+
+    assert len(it.queue) == 2
+
+
+def test_what_a_prompt_took_to_read_is_learned_when_its_usage_is_known() -> None:
+    it = dispatcher(max_requests=100)
+    it.observe([Replica("r", 99, 0, 0.0)])
+    started(it, sized("first", 100, streams=True))
+    it.heard_first_token("first", now=8.0)
+    it.release("first", uncached_tokens=100)
+    names = [f"r{number}" for number in range(30)]
+    started(it, *(sized(name, 100, streams=True) for name in names))
+    for number, name in enumerate(names):
+        it.heard_first_token(name, now=9.0 + number / 100)
+
+    assert it.replicas[0].slots == 99  # no later than two seconds and twice as long as the first

@@ -179,3 +179,34 @@ def test_an_engine_that_dies_in_mid_stream_ends_it_with_an_error_event() -> None
     assert json.loads(pieces[-1].removeprefix(b"data: "))["error"]["code"] == "engine_dead"
     assert b"[DONE]" not in b"".join(pieces)
     assert killed.status_code == 503
+
+
+def test_a_fault_of_our_own_is_an_error_in_openais_shape_and_counted_as_one() -> None:
+    async def broken(*_: Any) -> Any:
+        raise ValueError("secret")
+
+    async def ask() -> tuple[httpx.Response, str]:
+        async with gateway() as running:
+            running.lane.admit = broken
+            answer = await running.client.post("/v1/chat/completions", json=HELLO)
+            return answer, (await running.client.get("/metrics")).text
+
+    answer, metrics = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert 'gateway_requests_total{code="internal_error",model="simulated"} 1.0' in metrics
+
+
+def test_what_the_engine_only_reads_is_charged_as_if_it_were_cached() -> None:
+    limits = {"tenants": {"anonymous": {"limits": {"tokens_per_day": 10_000}}}}
+    asked = {"model": MODEL, "prompt": "one two three " * 1000}
+
+    async def ask() -> list[int]:
+        """What is left while each of two requests has its estimate reserved."""
+        async with gateway(limits) as running:
+            answers = [await running.client.post("/tokenize", json=asked) for _ in range(2)]
+            return [int(a.headers["x-ratelimit-remaining-tokens"]) for a in answers]
+
+    first, second = asyncio.run(ask())
+    assert first == 10_000 - 3500
+    assert first - second == pytest.approx(350, abs=5)

@@ -98,6 +98,18 @@ def test_a_replica_lost_before_the_first_byte_is_replaced_by_another() -> None:
     assert engines.called == ["b", "a"]
 
 
+def test_a_replica_lost_long_after_the_deadline_of_a_wait_is_replaced_all_the_same() -> None:
+    async def scenario() -> list[Head | Frame]:
+        clock, dies = ManualClock(), asyncio.Event()
+        it = lane(ScriptedEngines(a=[STREAM, LAST], b=[dies, LOST]), clock=clock)
+        running = await started(answer(it, timeout_s=2.0))
+        clock.now = 50.0
+        dies.set()
+        return await running
+
+    assert asyncio.run(scenario()) == [STREAM, LAST]
+
+
 def test_a_replica_lost_in_mid_stream_is_the_callers_to_show() -> None:
     engines = ScriptedEngines(a=[STREAM, Frame(b"x"), LOST], b=[STREAM, Frame(b"x"), LOST])
 

@@ -71,7 +71,7 @@ def test_an_error_before_the_first_byte_has_its_own_status() -> None:
     _, sent = relayed(STREAM, ReplicaLost("gone", retry_after_s=2.4))
 
     assert sent[0]["status"] == 503
-    assert dict(sent[0]["headers"])[b"retry-after"] == b"2"
+    assert dict(sent[0]["headers"])[b"retry-after"] == b"3"
     assert json.loads(sent[1]["body"])["error"]["message"] == "gone"
 
 
