@@ -172,7 +172,7 @@ class Lane:
             permit.settle(used, is_complete=is_complete, now=self._clock())
 
     async def answer(
-        self, call: Call, permit: Permit, placed: Callable[[Place], None]
+        self, call: Call, permit: Permit, placed: Callable[[Place], None] | None
     ) -> AsyncGenerator[Items, None]:
         """Wait for a slot, run `call` there, and hand on what comes; `placed` hears where in
         the queue that begins.
@@ -180,8 +180,7 @@ class Lane:
         A replica that fails before the first item is left out and another one is tried;
         after it, the error is the caller's to show.
         """
-        request = permit.request
-        announce: Callable[[Place], None] | None = placed
+        request, announce = permit.request, placed
         for retries_left in range(self._retries, -1, -1):
             progress = Progress(self._dispatcher, request, self._clock)
             async with self._slot(progress, announce) as replica_id:

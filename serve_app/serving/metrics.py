@@ -19,6 +19,18 @@ from prometheus_client import (
 from serve_app.serving.lane import Lane
 from serve_app.serving.relay import Outcome
 
+COUNTERS = {
+    "requests": ("Requests by how they ended", ["model", "code"]),
+    "tokens": ("Tokens of answered requests", ["model", "kind"]),
+    "tenant_requests": ("Requests by tenant and how they ended", ["tenant", "code"]),
+    "tenant_tokens": ("Tokens by tenant: prompt, cached of those, output", ["tenant", "kind"]),
+    "frames": ("Frames passed on", ["model"]),
+    # Per request: request / gateway_requests. Per frame: (channel + frames) / gateway_frames.
+    "cpu_seconds": (
+        "CPU time: of requests until their head is sent, of frames after it, of channels",
+        ["part"],
+    ),
+}
 LANE_GAUGES = {
     "depth": "Requests that wait",
     "depth_tokens": "Their tokens, estimated",
@@ -41,30 +53,14 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._requests = Counter(
-            "gateway_requests",
-            "Requests by how they ended",
-            ["model", "code"],
-            registry=self._registry,
-        )
-        self._tokens = Counter(
-            "gateway_tokens",
-            "Tokens of answered requests",
-            ["model", "kind"],
-            registry=self._registry,
-        )
-        self._tenant_requests = Counter(
-            "gateway_tenant_requests",
-            "Requests by tenant and how they ended",
-            ["tenant", "code"],
-            registry=self._registry,
-        )
-        self._tenant_tokens = Counter(
-            "gateway_tenant_tokens",
-            "Tokens by tenant: prompt (cached ones included), cached, output",
-            ["tenant", "kind"],
-            registry=self._registry,
-        )
+        counters = {
+            name: Counter(f"gateway_{name}", text, labels, registry=self._registry)
+            for name, (text, labels) in COUNTERS.items()
+        }
+        self._requests, self._tokens = counters["requests"], counters["tokens"]
+        self._tenant_requests = counters["tenant_requests"]
+        self._tenant_tokens = counters["tenant_tokens"]
+        self._frames, self._cpu = counters["frames"], counters["cpu_seconds"]
         self._seconds = Histogram(
             "gateway_request_seconds",
             "Arrival to last byte",
@@ -72,23 +68,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        self._frames = Counter(
-            "gateway_frames", "Frames passed on", ["model"], registry=self._registry
-        )
-        # Per request: request / gateway_requests. Per frame: (channel + frames) / gateway_frames.
-        self._cpu = Counter(
-            "gateway_cpu_seconds",
-            "CPU time by what it was spent on: requests until their head is sent, frames after "
-            "it, channel (what replicas send)",
-            ["part"],
-            registry=self._registry,
-        )
-        self.spend_on_channel = self._cpu.labels("channel").inc
         self._config = Gauge(
             "gateway_config_is_current",
             "0 when the last user_config was refused and the one before goes on",
             registry=self._registry,
         )
+        self.spend_on_channel = self._cpu.labels("channel").inc
         self.config_is_current(True)
         self._lane_gauges = self._gauges("gateway", LANE_GAUGES, ["application"])
         self._engine_gauges = self._gauges("engine", ENGINE_GAUGES, ["application", "replica"])

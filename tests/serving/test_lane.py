@@ -1,49 +1,17 @@
 """A lane's permit: however a request ends, its slot is free and the next one runs."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 import pytest
 
-from serve_app.core.admission import Asked, Permit, Used
+from serve_app.core.admission import Asked, Used
 from serve_app.core.dispatch import Place
 from serve_app.core.tenant import Identity, Priority, Tenant
-from serve_app.engine.protocol import Call, Frame, Head
-from serve_app.errors import DeadlineExceeded, EngineError, NoReplica, QueueFull, ReplicaLost
-from serve_app.serving.lane import Absence, Lane
-from tests.serving.scripted import LAST, STREAM, ManualClock, ScriptedEngines, lane, report
-
-CALL = Call("call", "/v1/chat/completions", b"{}")
-LOST = ReplicaLost("gone")
-
-
-SOMEBODY = Identity(Tenant("somebody", weight=2.0, ceiling=Priority.HIGH))
-
-
-async def admitted(
-    it: Lane,
-    name: str = "r",
-    *,
-    timeout_s: float | None = None,
-    priority: Priority = Priority.NORMAL,
-    max_tokens: int | None = 1,
-) -> Permit:
-    asked = Asked(name, 1, 1, max_tokens, priority=priority, timeout_s=timeout_s)
-    return await it.admit(asked, SOMEBODY)
-
-
-async def answer(it: Lane, name: str = "r", **wishes: Any) -> list[Head | Frame]:
-    answering = it.answer(CALL, await admitted(it, name, **wishes), lambda _: None)
-    return [item async for items in answering for item in items]
-
-
-async def started(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    """A task that has run until it waits."""
-    task = asyncio.create_task(work)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    return task
+from serve_app.engine.protocol import Frame, Head
+from serve_app.errors import DeadlineExceeded, EngineError, QueueFull, ReplicaLost
+from serve_app.serving.lane import Lane
+from tests.serving.admitted import CALL, LOST, admitted, answer, started
+from tests.serving.scripted import LAST, STREAM, ManualClock, ScriptedEngines, lane
 
 
 def test_an_answer_is_handed_on_and_its_slot_is_free_afterwards() -> None:
@@ -132,51 +100,6 @@ def test_retries_end() -> None:
     with pytest.raises(ReplicaLost):
         asyncio.run(answer(lane(engines, retries=2)))
     assert len(engines.called) == 3
-
-
-def test_a_request_is_held_while_a_replica_is_coming_and_served_when_it_is_there() -> None:
-    async def scenario() -> None:
-        it = lane(ScriptedEngines())
-        waiting = await started(answer(it))
-        assert it.depth == 1
-
-        it.hear_nothing(Absence("it to load"))
-        assert it.depth == 1
-
-        it._engines = ScriptedEngines(a=[STREAM, LAST])
-        it.hear([report("a")], in_service={"a"})
-        assert await waiting == [STREAM, LAST]
-
-    asyncio.run(scenario())
-
-
-def test_when_no_replica_is_coming_it_says_what_it_waits_for_to_who_waits_and_who_comes() -> None:
-    async def scenario() -> None:
-        it = lane(ScriptedEngines())
-        waiting = await started(answer(it))
-        it.hear_nothing(Absence("application 'app', which failed", is_coming=False))
-
-        with pytest.raises(NoReplica, match="waiting for application 'app', which failed"):
-            await waiting
-        with pytest.raises(NoReplica):
-            await answer(it)
-        assert it.depth == 0
-
-    asyncio.run(scenario())
-
-
-def test_a_held_request_that_nobody_came_for_says_so_at_its_deadline() -> None:
-    async def scenario() -> None:
-        clock = ManualClock()
-        it = lane(ScriptedEngines(), clock=clock)
-        waiting = await started(answer(it, timeout_s=3.0))
-        clock.now = 3.0
-        it.hear_nothing(Absence("the model to load"))
-
-        with pytest.raises(DeadlineExceeded, match=r"waited 3\.0 s for the model to load"):
-            await waiting
-
-    asyncio.run(scenario())
 
 
 def test_its_place_is_told_once_when_it_begins_to_wait() -> None:
