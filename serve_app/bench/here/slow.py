@@ -46,6 +46,7 @@ def measure(folder: Path, *, rounds: int) -> None:
         "kv_tokens": 10_000_000,
         "max_model_len": 2 * SLOW_TOKENS,
     }
+    engine["deployments"][0]["max_ongoing_requests"] = 400
     engine["deployments"][0]["autoscaling_config"].update(min_replicas=1, max_replicas=1)
     config = {"idle_write_timeout_s": 600, "limits": {"max_tokens": 2 * SLOW_TOKENS}}
     gateway["deployments"][0]["user_config"] = config
