@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +14,6 @@ from serve_app.serving.auth import credential
 from serve_app.serving.ingress import ENGINE_ROUTES
 from serve_app.serving.keys import KeyRing
 from tests.serving.at_the_door import Headers, answer, bearer, ingress, scope_of
-from tests.serving.keyed import add_key, ring
 
 PAGES = ("/health", "/ready", "/metrics", "/version", "/v1/models", "/v1/models/m")
 NOTHING = ("/", "/docs", "/openapi.json", "/v1", "/-/routes", "/v1/load_lora_adapter")
@@ -24,21 +22,6 @@ HOSTS = ("gateway", "127.0.0.1", "evil.example", "", "gateway:80@evil.example")
 
 # The paths of ASGI are decoded already: %2e comes as a dot, and %252e as %2e.
 MANGLED = ("{}/", "/{}", "/.{}", "/health/..{}", "{}%2e", "/%2e{}", "{}\n", "{}?key=KEY", "{};x")
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys") / "keys.yaml"
-
-
-@pytest.fixture(scope="module")
-def key(file: Path) -> str:
-    return add_key(file)
-
-
-@pytest.fixture(scope="module")
-def keys(file: Path, key: str) -> KeyRing:
-    return ring(file)
 
 
 def paths() -> Iterator[str]:

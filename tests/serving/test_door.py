@@ -24,21 +24,6 @@ from tests.serving.keyed import NOON, add_key, ring
 from tests.serving.scripted import ScriptedEngines, lane
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys") / "keys.yaml"
-
-
-@pytest.fixture(scope="module")
-def key(file: Path) -> str:
-    return add_key(file)
-
-
-@pytest.fixture(scope="module")
-def keys(file: Path, key: str) -> KeyRing:
-    return ring(file)
-
-
 def seen_behind(door_keys: KeyRing | None, headers: Headers, **tenants: Any) -> tuple[Scope, Scope]:
     """The scope that a request came with, and the one that the app behind the door got."""
     seen: list[Scope] = []
