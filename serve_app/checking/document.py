@@ -12,7 +12,15 @@ import yaml
 from serve_app.checking.problem import ConfigError, KeyPath, Problem, Problems
 
 # The one in C is five times as fast; a wheel of PyYAML has it.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Loader(_FASTEST):  # type: ignore[misc, valid-type]  # whichever there is
+    """PyYAML's safe loader, whatever another library of the process does to it."""
+
+
+# lmformatenforcer, which vLLM brings, makes dates text in PyYAML's own table.
+Loader.add_constructor("tag:yaml.org,2002:timestamp", Loader.construct_yaml_timestamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ def read(file: Path) -> Document:
 def parse_document(text: str) -> Document:
     """The text of one YAML document; raises `ConfigError` for what is not one."""
     try:
-        return _parse(LOADER(text))
+        return _parse(Loader(text))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError(Problem((), f"not YAML: {error.problem}", line=line)) from None
@@ -50,7 +58,7 @@ def parse_document(text: str) -> Document:
         raise ConfigError(Problem((), f"cannot be read: {error}")) from None
 
 
-def _parse(loader: yaml.SafeLoader | yaml.CSafeLoader) -> Document:
+def _parse(loader: Loader) -> Document:
     node = loader.get_single_node()
     keys = list(_keys(node, ()))  # before construction, which inserts merged keys into the nodes
     lines = {path: mark.line + 1 for path, mark in keys}

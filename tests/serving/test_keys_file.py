@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from serve_app.checking.problem import ConfigError
 from serve_app.keys import store
@@ -36,6 +37,16 @@ BROKEN = [
     ("a key twice", "keys: []\nkeys: []", "keys: appears twice"),
     ("no such date", "keys: [" + RECORD + ", expires_at: 2030-13-31}]", "not YAML"),
 ]
+
+
+def test_a_date_is_one_although_another_library_made_dates_text(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = yaml.SafeLoader.yaml_constructors
+    monkeypatch.setitem(table, "tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+    file.write_text("keys: [" + RECORD + ", expires_at: 2030-13-31}]")
+    with pytest.raises(ConfigError, match="not YAML"):
+        store.load(file)
 
 
 @pytest.mark.parametrize(("text", "said"), [b[1:] for b in BROKEN], ids=[b[0] for b in BROKEN])
