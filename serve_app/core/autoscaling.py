@@ -1,12 +1,4 @@
-"""How many replicas the current load deserves.
-
-    wanted = (running + depth) / (target_usage × slots per replica)
-
-`depth` is what waits in the gateways, `running` what the replicas run, both in
-sequences; a request is in exactly one of them. The answer is absolute, so a replica that
-is still loading is counted by Serve, not ordered twice. Missing or old numbers are no
-data, and no data means hold: it is never read as zero load.
-"""
+"""How many replicas the load deserves, given that what is ordered now serves in L seconds."""
 
 import math
 from collections.abc import Sequence
@@ -15,47 +7,64 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLoad:
-    """One replica's latest report. `depth` is all gateways' and the same in each report."""
+    """One replica's latest report. What gateways say (`depth`, `depth_tokens`, `arriving`) is
+    all gateways' together and the same in each report."""
 
-    running: int
+    running: int  # sequences that gateways have sent there
     slots: int
-    depth: int
     reported_at: float
+    depth: int = 0  # sequences that wait in gateways
+    depth_tokens: int = 0
+    arriving_tokens_per_s: float = 0.0  # prompt and expected output
+    kv_usage: float = 0.0
+    load_s: float = 0.0  # how long it took from its start to serving; 0 is unknown
+    token_s: float = 0.0  # seconds in a slot per token of calls that ended lately; 0 is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a policy may look at; `target` is what was ordered so far, loading ones included."""
+    """What a policy may look at. `target` is what was ordered so far, loading ones included."""
 
-    replicas: Sequence[ReplicaLoad]
+    replicas: Sequence[ReplicaLoad]  # in service
     target: int
+    least: int = 0
+    most: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Replicas wanted, and why, in words."""
+    """Replicas wanted, and why: `cause` in a word, for a metric; `reason` in words."""
 
     replicas: int
+    cause: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class QueueDepthPolicy:
-    """Enough replicas that `target_usage` of their slots hold all that runs and waits."""
+class Targets:
+    """What a policy aims at; see `config.PolicyKnobs` for each."""
 
-    target_usage: float = 0.8
-    max_age_s: float = 5.0
+    usage: float = 0.8
+    max_age_s: float = 3.0
+
+
+class QueueDepthPolicy:
+    """Enough replicas that a share of their slots holds all that runs and waits."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
 
     def decide(self, load: Load, *, now: float) -> Decision:
-        fresh = [r for r in load.replicas if now - r.reported_at <= self.max_age_s]
+        fresh = [r for r in load.replicas if now - r.reported_at <= self._targets.max_age_s]
         if not fresh:
-            return Decision(load.target, "no fresh report from any replica: hold")
+            return Decision(load.target, "no_data", "no fresh report from any replica: hold")
         running, depth = sum(r.running for r in fresh), max(r.depth for r in fresh)
-        per_replica = self.target_usage * sum(r.slots for r in fresh) / len(fresh)
+        per_replica = self._targets.usage * sum(r.slots for r in fresh) / len(fresh)
         silent = len(load.replicas) - len(fresh)
         wanted = math.ceil((running + depth) / per_replica)
         if silent:
             # What the silent ones run is unknown; they may be the busiest.
             wanted = max(wanted + silent, load.target)
+        wanted = min(load.most, max(load.least, wanted))
         reason = f"{depth} waiting and {running} running need {wanted} × {per_replica:.1f} slots"
-        return Decision(wanted, f"{load.target} → {wanted}: {reason}")
+        return Decision(wanted, "load", f"{load.target} → {wanted}: {reason}")

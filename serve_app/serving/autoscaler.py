@@ -12,7 +12,7 @@ from typing import Any
 from ray.serve.config import AutoscalingContext
 
 from serve_app.config import PolicyKnobs
-from serve_app.core.autoscaling import Load, QueueDepthPolicy, ReplicaLoad
+from serve_app.core.autoscaling import Load, QueueDepthPolicy, ReplicaLoad, Targets
 
 logger = logging.getLogger("ray.serve")
 
@@ -24,7 +24,7 @@ class ScaleOnQueueDepth:
 
     def __init__(self, **policy_kwargs: Any) -> None:
         knobs = PolicyKnobs.model_validate(policy_kwargs)
-        self._policy = QueueDepthPolicy(knobs.target_usage, knobs.max_age_s)
+        self._policy = QueueDepthPolicy(Targets(knobs.target_usage, knobs.max_age_s))
         self._said = ""
 
     def __call__(self, context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
@@ -53,9 +53,9 @@ def _load(context: AutoscalingContext) -> Load:
     for replica in context.running_replicas:
         samples = [newest[name][replica] for name in METRICS if replica in newest[name]]
         if len(samples) < len(METRICS):
-            replicas.append(ReplicaLoad(0, 1, 0, reported_at=0.0))
+            replicas.append(ReplicaLoad(0, 1, reported_at=0.0))
             continue
         running, slots, depth = (int(sample.value) for sample in samples)
         reported_at = min(sample.timestamp for sample in samples)
-        replicas.append(ReplicaLoad(running, max(1, slots), depth, reported_at))
+        replicas.append(ReplicaLoad(running, max(1, slots), reported_at, depth))
     return Load(replicas, context.target_num_replicas)

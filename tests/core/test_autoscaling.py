@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.core.autoscaling import Load, QueueDepthPolicy, ReplicaLoad
+from serve_app.core.autoscaling import Load, QueueDepthPolicy, ReplicaLoad, Targets
 
 
 def load(*replicas: tuple[int, int], target: int = 1, age_s: float = 0.0) -> Load:
     """Replicas as (running, depth), ten slots each."""
-    seen = [ReplicaLoad(running, 10, depth, 100.0 - age_s) for running, depth in replicas]
+    seen = [ReplicaLoad(running, 10, 100.0 - age_s, depth) for running, depth in replicas]
     return Load(seen, target)
 
 
@@ -27,22 +27,22 @@ def load(*replicas: tuple[int, int], target: int = 1, age_s: float = 0.0) -> Loa
     ],
 )
 def test_wanted_replicas(given_load: Load, wanted: int, why: str) -> None:
-    decision = QueueDepthPolicy(0.8, 5.0).decide(given_load, now=100.0)
+    decision = QueueDepthPolicy(Targets(0.8, 5.0)).decide(given_load, now=100.0)
 
     assert decision.replicas == wanted, why
     assert decision.reason
 
 
 def test_a_silent_replica_is_counted_as_full_and_never_shrunk_away() -> None:
-    silent = ReplicaLoad(0, 10, 0, reported_at=0.0)
-    speaks = ReplicaLoad(0, 10, 0, reported_at=100.0)
+    silent = ReplicaLoad(0, 10, reported_at=0.0)
+    speaks = ReplicaLoad(0, 10, reported_at=100.0)
 
-    assert QueueDepthPolicy().decide(Load([silent, speaks], 2), now=100.0).replicas == 2
+    assert QueueDepthPolicy(Targets()).decide(Load([silent, speaks], 2), now=100.0).replicas == 2
 
 
 @given(st.integers(0, 500), st.integers(0, 500), st.integers(1, 50))
 def test_more_load_never_wants_fewer(running: int, depth: int, more: int) -> None:
-    policy = QueueDepthPolicy()
+    policy = QueueDepthPolicy(Targets())
     base = policy.decide(load((running, depth)), now=100.0).replicas
 
     assert policy.decide(load((running + more, depth)), now=100.0).replicas >= base

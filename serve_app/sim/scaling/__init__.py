@@ -1,0 +1,1 @@
+"""How many replicas, replayed: traffic, a fleet that takes time to load, and who decides."""

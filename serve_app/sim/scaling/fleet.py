@@ -1,0 +1,106 @@
+"""What a replay of scaling is about: who decides, what it sees, what it costs, how it went."""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from serve_app.core.autoscaling import Decision, Load
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast one replica is, and how much it holds; measured, or estimated from a plan."""
+
+    prefill_tokens_per_s: float
+    decode_step_s: float  # at batch 1
+    decode_step_per_seq_s: float  # of each further sequence
+    kv_tokens: int
+    max_num_seqs: int
+    chunk_tokens: int
+
+    def step_s(self, sequences: int) -> float:
+        """A decode step of so many sequences, without prefill."""
+        return self.decode_step_s + max(0, sequences - 1) * self.decode_step_per_seq_s
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """TTFT ≤ `ttft_s` + `prefills` × the request's own unloaded prefill; TPOT ≤ `tpot_times`
+    × unloaded, or ≤ `tpot_s` where that is given. A refusal is a miss."""
+
+    ttft_s: float = 2.0
+    prefills: float = 2.0
+    tpot_times: float = 2.0
+    tpot_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a scaler may look at: what ours gets, and what others take from Prometheus.
+
+    `ready` replicas serve, `ordered` also counts those that load; p90s are of requests that
+    had their first token, or ended, in the last 30 s, as a multiple of their own limit in the
+    SLO (1.0 is just met); 0 where there were none.
+    """
+
+    load: Load
+    ready: int
+    ordered: int
+    running: int  # sequences on replicas
+    waiting: int  # in gateways
+    kv_usage: float  # mean over replicas
+    ttft_p90: float
+    tpot_p90: float
+
+
+class Scaler(Protocol):
+    """Decides every second; pure but for its own memory."""
+
+    def decide(self, seen: Seen, *, now: float) -> Decision: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The fleet at one moment, every `SAMPLE_EVERY_S`."""
+
+    at_s: float
+    wanted: int
+    ready: int
+    held: int  # paid for: loading, ready and draining
+    depth: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A change of what is wanted."""
+
+    at_s: float
+    before: int
+    after: int
+    cause: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Story:
+    """What became of every request, in order of arrival, and of the fleet."""
+
+    seconds: float  # from first arrival to the end of the trace
+    slots: int  # of one replica
+    at_s: array[float] = field(default_factory=lambda: array("d"))  # arrival
+    ttft_ratio: array[float] = field(default_factory=lambda: array("d"))  # TTFT ÷ its limit; inf
+    tpot_ratio: array[float] = field(default_factory=lambda: array("d"))  # TPOT ÷ its limit; inf
+    ttft_s: array[float] = field(default_factory=lambda: array("d"))  # inf if there was none
+    refused: int = 0
+    evicted: int = 0
+    samples: list[Sample] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    replica_s: float = 0.0  # paid for between start and end of the trace
+
+    def met(self, index: int) -> bool:
+        return self.ttft_ratio[index] <= 1.0 and self.tpot_ratio[index] <= 1.0
+
+
+Schedule = Sequence[tuple[float, int]]  # from when on, how many should be ready
