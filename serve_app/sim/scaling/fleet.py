@@ -1,5 +1,6 @@
 """What a replay of scaling is about: who decides, what it sees, what it costs, how it went."""
 
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,17 +88,23 @@ class Order:
 class Story:
     """What became of every request, in order of arrival, and of the fleet."""
 
-    seconds: float  # from first arrival to the end of the trace
     slots: int  # of one replica
-    at_s: array[float] = field(default_factory=lambda: array("d"))  # arrival
-    ttft_ratio: array[float] = field(default_factory=lambda: array("d"))  # TTFT ÷ its limit; inf
-    tpot_ratio: array[float] = field(default_factory=lambda: array("d"))  # TPOT ÷ its limit; inf
-    ttft_s: array[float] = field(default_factory=lambda: array("d"))  # inf if there was none
+    seconds: float = 0.0  # to the last arrival
+    at_s: "array[float]" = field(default_factory=lambda: array("d"))  # arrival
+    ttft_ratio: "array[float]" = field(default_factory=lambda: array("d"))  # TTFT ÷ its limit; inf
+    tpot_ratio: "array[float]" = field(default_factory=lambda: array("d"))  # TPOT ÷ its limit; inf
+    ttft_s: "array[float]" = field(default_factory=lambda: array("d"))  # inf if there was none
     refused: int = 0
     evicted: int = 0
     samples: list[Sample] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     replica_s: float = 0.0  # paid for between start and end of the trace
+
+    def arrived(self, at_s: float) -> None:
+        """One more, a miss until something else is known."""
+        self.at_s.append(at_s)
+        for column in (self.ttft_ratio, self.tpot_ratio, self.ttft_s):
+            column.append(math.inf)
 
     def met(self, index: int) -> bool:
         return self.ttft_ratio[index] <= 1.0 and self.tpot_ratio[index] <= 1.0

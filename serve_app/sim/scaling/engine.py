@@ -1,0 +1,247 @@
+"""A replica that jumps from one event to the next, so that a day of traffic takes minutes.
+
+It is `engine.batch.Batch` without the steps in which nothing happens: while no prompt waits,
+every running sequence gets a token a step and a step takes what `Rates.step_s` says, so the
+next end of an answer is known, and the clock goes there. A step that reads prompts is played
+as one event, with up to `chunk_tokens` of them, first come first served:
+
+    duration_s = step_s(decodes) + prefilled / prefill_tokens_per_s
+
+KV cache is counted in tokens; when it is full the newest sequence is preempted, as in vLLM.
+"""
+
+import heapq
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from serve_app.sim.clock import Clock
+from serve_app.sim.scaling.fleet import Rates
+from serve_app.sim.scaling.prefixes import KvTokens
+
+BLOCK_TOKENS = 512  # of the prefixes that traces know
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A prompt and its answer on a replica. `expected_tokens` is what was set aside for it."""
+
+    id: str
+    prompt_tokens: int
+    output_tokens: int
+    expected_tokens: int
+    blocks: tuple[int, ...] = ()
+    unread: int = field(default=0, init=False)  # prompt tokens without KV
+    cached: int = field(default=0, init=False)  # prompt tokens found in the prefix cache
+    shared: tuple[int, ...] = field(default=(), init=False)  # prefix blocks in use
+    own: int = field(default=0, init=False)  # tokens of KV outside them, when its prompt was read
+    produced: int = field(default=0, init=False)  # tokens, up to the step `since`
+    since: int = field(default=0, init=False)
+    joined: int = field(default=0, init=False)  # the step after which its prompt was read
+    turn: int = field(default=0, init=False)  # counts preemptions, so that old milestones die
+
+
+class Hears(Protocol):
+    """Who is told what happens on a replica."""
+
+    def first_token(self, replica: "Replica", job: Job) -> None: ...
+
+    def outgrew(self, replica: "Replica", job: Job, tokens: int) -> int:
+        """It has `tokens` by now, more than expected; returns what is expected from here on."""
+        ...
+
+    def finished(self, replica: "Replica", job: Job) -> None: ...
+
+
+class Replica:
+    """One engine; `wake` it after `add`."""
+
+    def __init__(self, name: str, rates: Rates, clock: Clock, hears: Hears) -> None:
+        self.name = name
+        self.rates = rates
+        self.kv = KvTokens(rates.kv_tokens, BLOCK_TOKENS)
+        self.waiting: deque[Job] = deque()
+        self.preempted = 0
+        self._clock = clock
+        self._hears = hears
+        self._reading: deque[Job] = deque()  # prompts that have begun and are not read
+        self._decoding: dict[Job, None] = {}  # the newest is last
+        self._milestones: list[tuple[int, int, int, Job]] = []  # step, order, turn, job
+        self._order = 0
+        self._steps = 0  # so far
+        self._began_at = 0.0  # the run of steps that is under way
+        self._length = 0  # of that run, in steps; 0 is idle
+        self._is_mixed = False
+        self._is_ending = False
+        self._event = 0
+
+    def __repr__(self) -> str:
+        return f"<Replica {self.name} {self.running} running, {len(self.waiting)} waiting>"
+
+    @property
+    def running(self) -> int:
+        return len(self._decoding) + len(self._reading)
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self._decoding or self._reading or self.waiting)
+
+    @property
+    def kv_usage(self) -> float:
+        return min(1.0, self.kv.held / self.kv.capacity)
+
+    def add(self, job: Job) -> None:
+        self.waiting.append(job)
+
+    def wake(self) -> None:
+        """Begin, or let the run of steps under way end with the step under way."""
+        if self._is_ending:
+            return
+        if not self._length:
+            self._begin()
+        elif not self._is_mixed and self.waiting:
+            step_s = self.rates.step_s(len(self._decoding))
+            over = (self._clock.now - self._began_at) / step_s if step_s else self._length
+            steps = max(1, math.ceil(over))
+            if steps < self._length:
+                self._run(steps, steps * step_s)
+
+    def _begin(self) -> None:
+        """From a boundary between two steps on."""
+        prefill = self._read() if self.waiting or self._reading else 0
+        self._began_at = self._clock.now
+        self._is_mixed = prefill > 0
+        decodes = len(self._decoding)
+        if self._is_mixed:
+            step_s = self.rates.step_s(decodes) if decodes else 0.0
+            self._run(1, step_s + prefill / self.rates.prefill_tokens_per_s)
+        elif decodes:
+            steps = self._until_something_happens()
+            self._run(steps, steps * self.rates.step_s(decodes))
+        else:
+            self._length = 0
+
+    def _run(self, steps: int, seconds: float) -> None:
+        self._length = steps
+        self._event += 1
+        event = self._event
+        self._clock.at(self._began_at + seconds, lambda: self._end(event))
+
+    def _end(self, event: int) -> None:
+        if event != self._event:
+            return
+        self._steps += self._length
+        self.kv.own += self._length * len(self._decoding)
+        self._length = 0
+        self._is_ending = True  # whoever hears of it may add, and wake
+        if self._is_mixed:
+            self._begin_answers()
+        self._pass_milestones()
+        self._make_room()
+        self._is_ending = False
+        self._begin()
+
+    def _read(self) -> int:
+        """Choose what of the prompts is read in this step; returns how many tokens."""
+        left = self.rates.chunk_tokens
+        for job in self._reading:
+            taken = min(left, job.unread)
+            job.unread -= taken
+            left -= taken
+        while left and self.waiting and self.running < self.rates.max_num_seqs:
+            job = self.waiting[0]
+            if not self._start(job):
+                break
+            self.waiting.popleft()
+            self._reading.append(job)
+            taken = min(left, job.unread)
+            job.unread -= taken
+            left -= taken
+        return self.rates.chunk_tokens - left
+
+    def _start(self, job: Job) -> bool:
+        tokens = job.prompt_tokens + job.produced
+        # The last token is always computed: its logits make the next one.
+        hits = min(self.kv.cached(job.blocks), (tokens - 1) // BLOCK_TOKENS)
+        shared = job.blocks[:hits]
+        own = tokens - hits * BLOCK_TOKENS
+        if self.kv.held + tokens > self.kv.capacity and self.running:
+            return False
+        self.kv.share(shared)
+        self.kv.own += own
+        self.kv.shrink()
+        job.shared, job.own, job.unread = shared, own, own
+        if not job.produced:
+            job.cached = hits * BLOCK_TOKENS
+        return True
+
+    def _begin_answers(self) -> None:
+        while self._reading and not self._reading[0].unread:
+            job = self._reading.popleft()
+            self._publish(job)
+            job.produced += 1
+            job.since = job.joined = self._steps
+            self._decoding[job] = None
+            if job.produced == 1:
+                self._hears.first_token(self, job)
+            self._note_milestone(job)
+
+    def _publish(self, job: Job) -> None:
+        """Let others find the whole blocks of a prompt that was read."""
+        new = job.blocks[len(job.shared) : job.prompt_tokens // BLOCK_TOKENS]
+        if new:
+            job.shared += new
+            job.own -= len(new) * BLOCK_TOKENS
+            self.kv.own -= len(new) * BLOCK_TOKENS
+            self.kv.share(new)
+
+    def _produced(self, job: Job) -> int:
+        return job.produced + self._steps - job.since
+
+    def _note_milestone(self, job: Job) -> None:
+        """The step after which it ends, or has more tokens than expected."""
+        ends = job.output_tokens - job.produced
+        outgrows = job.expected_tokens + 1 - job.prompt_tokens - job.produced
+        step = job.since + max(0, min(ends, outgrows))
+        self._order += 1
+        heapq.heappush(self._milestones, (step, self._order, job.turn, job))
+
+    def _until_something_happens(self) -> int:
+        """Steps to the next milestone, or until the KV cache is full; at least 1."""
+        while self._milestones[0][2] != self._milestones[0][3].turn:
+            heapq.heappop(self._milestones)
+        steps = self._milestones[0][0] - self._steps
+        room = (self.kv.capacity - self.kv.held) // len(self._decoding)
+        return max(1, min(steps, room))
+
+    def _pass_milestones(self) -> None:
+        while self._milestones and self._milestones[0][0] <= self._steps:
+            _, _, turn, job = heapq.heappop(self._milestones)
+            if turn != job.turn:
+                continue
+            job.produced, job.since = self._produced(job), self._steps
+            if job.produced >= job.output_tokens:
+                del self._decoding[job]
+                self._leave(job)
+                self._hears.finished(self, job)
+            else:
+                tokens = job.prompt_tokens + job.produced
+                job.expected_tokens = self._hears.outgrew(self, job, tokens)
+                self._note_milestone(job)
+
+    def _make_room(self) -> None:
+        while len(self._decoding) > 1 and self.kv.held + len(self._decoding) > self.kv.capacity:
+            job = next(reversed(self._decoding))
+            job.produced = self._produced(job)
+            del self._decoding[job]
+            self._leave(job)
+            self.waiting.appendleft(job)
+            self.preempted += 1
+        self.kv.shrink()
+
+    def _leave(self, job: Job) -> None:
+        self.kv.own -= job.own + self._steps - job.joined
+        self.kv.unshare(job.shared)
+        job.shared = ()
+        job.turn += 1

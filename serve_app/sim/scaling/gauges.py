@@ -1,0 +1,55 @@
+"""What a gateway and its replicas measure of their traffic: how late answers are, how much
+arrives, how long a token takes."""
+
+import math
+from collections import deque
+
+from serve_app.core.arrivals import ArrivalRate
+from serve_app.sim.scaling.fleet import Rates, Slo
+from serve_app.sim.traffic import Arrival
+
+LATENESS_WINDOW_S = 30.0
+FORGETS = 0.02
+
+
+class Lateness:
+    """Times as multiples of their limits, of the last `LATENESS_WINDOW_S`."""
+
+    def __init__(self) -> None:
+        self._ratios: deque[tuple[float, float]] = deque()
+
+    def add(self, ratio: float, *, now: float) -> None:
+        self._ratios.append((now, ratio))
+
+    def p90(self, *, now: float) -> float:
+        """0 when there was none."""
+        while self._ratios and self._ratios[0][0] < now - LATENESS_WINDOW_S:
+            self._ratios.popleft()
+        ordered = sorted(ratio for _, ratio in self._ratios)
+        return ordered[math.ceil(0.9 * len(ordered)) - 1] if ordered else 0.0
+
+
+class Gauges:
+    """All of them, and the limits that a request has."""
+
+    def __init__(self, rates: Rates, slo: Slo) -> None:
+        self.ttft = Lateness()
+        self.tpot = Lateness()
+        self.arrivals = ArrivalRate()
+        self.token_s = 0.0
+        self._rates = rates
+        self._slo = slo
+
+    def ttft_ratio(self, ttft_s: float, arrival: Arrival) -> float:
+        prefill_s = arrival.prompt_tokens / self._rates.prefill_tokens_per_s
+        return ttft_s / (self._slo.ttft_s + self._slo.prefills * prefill_s)
+
+    def tpot_ratio(self, seconds: float, tokens: int) -> float:
+        """Of an answer of so many tokens whose first to last took so long."""
+        limit_s = self._slo.tpot_s or self._slo.tpot_times * self._rates.decode_step_s
+        return seconds / (tokens - 1) / limit_s if tokens > 1 and limit_s else 0.0
+
+    def ended(self, seconds: float, tokens: int) -> None:
+        """An answer had a slot for so long, for so many tokens of prompt and answer."""
+        token_s = seconds / tokens
+        self.token_s += (FORGETS if self.token_s else 1.0) * (token_s - self.token_s)
