@@ -19,6 +19,9 @@ class ReplicaLoad:
     kv_usage: float = 0.0
     load_s: float = 0.0  # how long it took from its start to serving; 0 is unknown
     token_s: float = 0.0  # seconds in a slot per token of calls that ended lately; 0 is unknown
+    tpot_s: float = 0.0  # mean of what decodes there, lately; 0 is unknown
+    alone_tpot_s: float = 0.0  # the fastest so far; 0 is unknown
+    reading: float = 0.0  # share of the time in which a prompt was not read yet, lately
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,9 @@ class Replica:
         self.kv = KvTokens(rates.kv_tokens, BLOCK_TOKENS)
         self.waiting: deque[Job] = deque()
         self.preempted = 0
+        self.decoded = 0  # tokens after the first ones
+        self.decoding_s = 0.0  # that sequences spent on them, together
+        self.reading_s = 0.0  # in which prompts were read
         self._clock = clock
         self._hears = hears
         self._reading: deque[Job] = deque()  # prompts that have begun and are not read
@@ -131,8 +134,12 @@ class Replica:
     def _end(self, event: int) -> None:
         if event != self._event:
             return
+        decodes, took_s = len(self._decoding), self._clock.now - self._began_at
+        self.decoded += self._length * decodes
+        self.decoding_s += took_s * decodes
+        self.reading_s += took_s if self._is_mixed else 0.0
         self._steps += self._length
-        self.kv.own += self._length * len(self._decoding)
+        self.kv.own += self._length * decodes
         self._length = 0
         self._is_ending = True  # whoever hears of it may add, and wake
         if self._is_mixed:

@@ -20,7 +20,7 @@ from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.engine import Job, Replica
 from serve_app.sim.scaling.fleet import Order, Rates, Sample, Scaler, Seen, Slo, Story
 from serve_app.sim.scaling.gauges import Gauges
-from serve_app.sim.scaling.replicas import Replicas
+from serve_app.sim.scaling.replicas import Member, Replicas
 from serve_app.sim.traffic import Arrival
 
 BEAT_S = 0.5
@@ -218,20 +218,7 @@ class Replay:
     def _seen(self) -> Seen:
         now, queue = self.clock.now, self.dispatcher.queue
         arriving = self.gauges.arrivals.per_s(now=now)
-        loads = [
-            ReplicaLoad(
-                running=member.engine.running + len(member.engine.waiting),
-                slots=self.replicas.slots(member),
-                reported_at=now,
-                depth=len(queue),
-                depth_tokens=queue.tokens,
-                arriving_tokens_per_s=arriving,
-                kv_usage=member.engine.kv_usage,
-                load_s=self._setup.load_s,
-                token_s=self.gauges.token_s,
-            )
-            for member in self.replicas.ready.values()
-        ]
+        loads = [self._load(member, arriving) for member in self.replicas.ready.values()]
         ready, ordered = len(self.replicas.ready), self.replicas.ordered
         return Seen(
             Load(loads, ordered, self._setup.least, self._setup.most),
@@ -242,6 +229,25 @@ class Replay:
             kv_usage=sum(load.kv_usage for load in loads) / max(1, ready),
             ttft_p90=self.gauges.ttft.p90(now=now),
             tpot_p90=self.gauges.tpot.p90(now=now),
+        )
+
+    def _load(self, member: Member, arriving: float) -> ReplicaLoad:
+        """What a replica reports to Serve."""
+        engine, queue, now = member.engine, self.dispatcher.queue, self.clock.now
+        tpot_s, reading = member.meter.read(engine, now=now)
+        return ReplicaLoad(
+            running=engine.running + len(engine.waiting),
+            slots=self.replicas.slots(member),
+            reported_at=now,
+            depth=len(queue),
+            depth_tokens=queue.tokens,
+            arriving_tokens_per_s=arriving,
+            kv_usage=engine.kv_usage,
+            load_s=self._setup.load_s,
+            token_s=self.gauges.token_s,
+            tpot_s=tpot_s,
+            alone_tpot_s=self._setup.rates.decode_step_s,
+            reading=reading,
         )
 
     def _sample(self) -> None:
