@@ -1,0 +1,42 @@
+"""A trace as arrivals at a gateway."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from serve_app.sim.traffic import Arrival
+from serve_app.traces.part import Part
+from serve_app.traces.recorded import BLOCK_TOKENS, Recorded
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The arrivals of a trace, the same each time. What does not fit into `max_model_len` loses
+    the end of its prompt, then of its answer, and keeps a token of each.
+
+    Prefix blocks stay those of the trace, of 512 tokens, which is what a replica of the replay
+    counts in; of a prompt's last block, which is not whole, nothing is shared.
+    """
+
+    part: Part
+    max_model_len: int | None = None
+
+    def __iter__(self) -> Iterator[Arrival]:
+        for request in self.part:
+            yield self._arrival(request)
+
+    @property
+    def seconds(self) -> float:
+        return self.part.seconds
+
+    def clipped(self) -> int:
+        """How many requests are too long; reads all of them."""
+        longest = self.max_model_len
+        return sum(request.tokens > longest for request in self.part) if longest else 0
+
+    def _arrival(self, request: Recorded) -> Arrival:
+        prompt, answer = max(1, request.input_tokens), max(1, request.output_tokens)
+        if self.max_model_len and prompt + answer > self.max_model_len:
+            prompt = max(1, self.max_model_len - answer)
+            answer = min(answer, self.max_model_len - 1)
+        blocks = request.blocks[: prompt // BLOCK_TOKENS]
+        return Arrival(request.at_s, request.tenant, prompt, answer, blocks=blocks)
