@@ -92,15 +92,15 @@ def held_to_busy(story: Story) -> float:
 
 def recovery_s(samples: Sequence[Sample]) -> float:
     """From the first sample with a backlog to the first without one, or to the end."""
-    longest, since = 0.0, None
+    longest_s, since = 0.0, None
     for sample in samples:
+        if since is not None:
+            longest_s = max(longest_s, sample.at_s - since)
         if sample.depth <= BACKLOG * sample.ready:
             since = None
-            continue
-        since = sample.at_s if since is None else since
-        longest = max(longest, sample.at_s - since)
-    step_s = samples[1].at_s - samples[0].at_s if len(samples) > 1 else 0.0
-    return longest + step_s if any(s.depth > BACKLOG * s.ready for s in samples) else 0.0
+        elif since is None:
+            since = sample.at_s
+    return longest_s
 
 
 def minutes(story: Story) -> Iterator[Minute]:

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from serve_app.core.autoscaling import Decision
+from serve_app.sim.scaling.delay import Delay
 from serve_app.sim.scaling.fleet import Seen
 from serve_app.sim.scaling.hpa import TOLERANCE, Behavior, Hpa
 
@@ -43,33 +44,19 @@ class ServeDefault:
     """
 
     LOOK_BACK_S = 30.0
-    UP_DELAY_S = 30.0
-    DOWN_DELAY_S = 600.0
 
     def __init__(self, target_ongoing: float) -> None:
         self._target = target_ongoing
         self._ongoing = Mean(self.LOOK_BACK_S)
-        self._direction = 0
-        self._since = 0.0
+        self._delay = Delay()
 
     def decide(self, seen: Seen, *, now: float) -> Decision:
         ongoing = self._ongoing.add(seen.running + seen.waiting, now=now)
         wanted = math.ceil(ongoing / self._target) if seen.ready else seen.ordered
         if not seen.ready and ongoing:  # the first one starts without a delay
             return Decision(max(1, seen.ordered), "cold_start", "none is ready")
-        replicas = self.delayed(wanted, seen.ordered, now=now)
+        replicas = self._delay.replicas(wanted, seen.ordered, now=now)
         return Decision(replicas, "ongoing", f"{ongoing:.1f} ongoing ÷ {self._target:.1f}")
-
-    def delayed(self, wanted: int, ordered: int, *, now: float) -> int:
-        """`_apply_delay_logic`: what is set, where `wanted` would be and `ordered` is."""
-        direction = (wanted > ordered) - (wanted < ordered)
-        if direction != self._direction:
-            self._direction, self._since = direction, now
-        delay_s = self.UP_DELAY_S if direction > 0 else self.DOWN_DELAY_S
-        if not direction or now - self._since + 1e-6 < delay_s:
-            return ordered
-        self._direction = 0
-        return wanted if direction > 0 or ordered == 1 else max(1, wanted)
 
 
 class HpaQueue:

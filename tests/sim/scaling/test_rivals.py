@@ -1,10 +1,6 @@
 """Rules that others publish, each as a table."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from ray.serve import autoscaling_policy as serve
-from ray.serve.config import AutoscalingConfig
 
 from serve_app.sim.scaling.rivals import HpaQueue, HpaUsage, LlmD, Mean, ServeDefault, Static
 from tests.sim.scaling.made import seen
@@ -48,23 +44,6 @@ def test_serve_default(what, seconds, replicas, why):
         assert decided(ServeDefault(8.0), what, seconds) == replicas, why
     else:
         assert ServeDefault(8.0).decide(what, now=0.0).replicas == replicas, why
-
-
-@given(
-    wanted=st.lists(
-        st.tuples(st.integers(0, 5), st.sampled_from([1, 7, 31, 200, 601])), max_size=20
-    ),
-    start=st.integers(1, 5),
-)
-def test_serve_default_delays_as_the_installed_ray_does(wanted, start):
-    config, state = AutoscalingConfig(downscale_delay_s=600, upscale_delay_s=30), {}
-    ours, ordered, theirs, now = ServeDefault(1.0), start, start, 0.0
-    for number, times in wanted:
-        for _ in range(times):
-            now += 1.0
-            ordered = ours.delayed(number, ordered, now=now)
-            theirs, state = serve._apply_delay_logic(number, theirs, config, state, now)
-            assert ordered == theirs
 
 
 @pytest.mark.parametrize(
