@@ -36,7 +36,12 @@ class Part:
         return (min(self._until_s, self.trace.seconds) - self._from_s) / self.speed_up
 
     def __iter__(self) -> Iterator[Recorded]:
-        for request in self.trace.between(self._from_s, self._until_s):
+        return self.between(0.0, inf)
+
+    def between(self, from_s: float, until_s: float) -> Iterator[Recorded]:
+        """Seconds are those of the replay."""
+        begin, end = self._from_s + from_s * self.speed_up, self._from_s + until_s * self.speed_up
+        for request in self.trace.between(begin, min(end, self._until_s)):
             yield request._replace(at_s=(request.at_s - self._from_s) / self.speed_up)
 
     @property

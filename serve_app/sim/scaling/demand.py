@@ -20,6 +20,7 @@ from serve_app.sim.traffic import Arrival
 
 WINDOW_S = 600.0
 WINDOWS = 6  # at least, of a short trace
+ANSWER_COST = 4.0  # of an answer's token, in prompt tokens
 _STEPS = 60  # of a bisection
 
 
@@ -62,10 +63,6 @@ class Survey:
         return sum(window.requests for window in self.windows)
 
     @property
-    def mean_tokens(self) -> float:
-        return self.total.mean_tokens
-
-    @property
     def total(self) -> Window:
         return Window(
             sum(window.seconds for window in self.windows),
@@ -74,8 +71,16 @@ class Survey:
             sum(window.answer_tokens for window in self.windows),
         )
 
-    def first(self, rates: Rates, slo: Slo) -> float:
-        return self.windows[0].replicas(rates, slo)
+    @property
+    def busiest(self) -> int:
+        """The place of the window with the most tokens; one of an answer costs more."""
+        cost = [w.prompt_tokens + ANSWER_COST * w.answer_tokens for w in self.windows]
+        return cost.index(max(cost))
+
+    def span(self, number: int) -> tuple[float, float]:
+        """From when to when a window is."""
+        width_s = self.windows[number].seconds
+        return number * width_s, (number + 1) * width_s
 
     def peak(self, rates: Rates, slo: Slo) -> float:
         """Replicas for the busiest window."""

@@ -24,6 +24,11 @@ class Traffic:
         for request in self.part:
             yield self._arrival(request)
 
+    def between(self, from_s: float, until_s: float) -> Iterator[Arrival]:
+        """A part of them, at the same times."""
+        for request in self.part.between(from_s, until_s):
+            yield self._arrival(request)
+
     @property
     def seconds(self) -> float:
         return self.part.seconds

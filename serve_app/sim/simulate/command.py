@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from serve_app.checking.question import QuestionError
+from serve_app.sim.simulate.asked import question_of
 from serve_app.sim.simulate.document import document
 from serve_app.sim.simulate.page import html
 from serve_app.sim.simulate.progress import say
-from serve_app.sim.simulate.question import question_of
 from serve_app.sim.simulate.runs import run
 from serve_app.sim.simulate.table import markdown
 

@@ -31,8 +31,7 @@ def _question(question: Question) -> dict[str, Any]:
         "rates": asdict(question.rates),
         "slowdown": question.slowdown,
         "slo": asdict(question.slo),
-        "least": question.deployment.least,
-        "most": question.most,
+        **asdict(question.bounds),
         "peak": question.peak,
         "attainment": question.attainment,
     }

@@ -23,7 +23,7 @@ class Ground:
     up_delay_s: float
     down_delay_s: float
     slots: int  # of a replica, for requests of the trace's mean size
-    peak: float  # replicas that the busiest window needs
+    peak: int  # replicas that the busiest window needs
 
 
 class QueueDepth:

@@ -35,8 +35,8 @@ def calibrated(file: Path) -> Rates:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         found = found.get("rates", found)
-        speeds = [float(found[name]) for name in _SPEEDS]
-        return _checked(Rates(*speeds, *(int(found[name]) for name in _SIZES)))
+        prefill, step, per_seq = (float(found[name]) for name in _SPEEDS)
+        return _checked(Rates(prefill, step, per_seq, *(int(found[name]) for name in _SIZES)))
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
         names = ", ".join((*_SPEEDS, *_SIZES))

@@ -1,6 +1,7 @@
 """Every policy at every load time: one run after the other, or some at once.
 
-The oracle is first, because all policies begin with as many replicas as it does.
+The oracle is first, because all policies begin with as many replicas as it does; but for a
+fixed fleet, which is what it is from the beginning.
 """
 
 import time
@@ -12,6 +13,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from serve_app.sim.scaling.replay import play
+from serve_app.sim.scaling.rivals import Static
 from serve_app.sim.simulate.played import Played, played
 from serve_app.sim.simulate.policies import ORACLE, Policy
 from serve_app.sim.simulate.progress import Progress
@@ -64,6 +66,8 @@ def one(question: Question, case: Case, progress: Progress | None) -> Played:
     load_s, policy, initial = case
     reached = progress.bar(f"{policy}, load {load_s:g} s") if progress else _nothing
     scaler = policy.scaler(question.ground)
+    if isinstance(scaler, Static):
+        initial = min(question.bounds.most, scaler.replicas)
     setup = question.setup(load_s, initial)
     story = play(question.traffic, scaler, setup, on_progress=reached)
     return played(policy, load_s, initial, story)

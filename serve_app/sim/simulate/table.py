@@ -55,10 +55,10 @@ def facts(question: Question, runs: Sequence[Played]) -> list[str]:
     )
     if question.slowdown != 1.0:
         replica += f"; {question.slowdown:.2f} times as slow as the deployment's, for --fleet"
-    begins = sorted({done.initial for done in runs})
+    begins = " or ".join(str(number) for number in sorted({done.initial for done in runs}))
     fleet = (
-        f"{question.deployment.least} to {question.most} replicas, "
-        f"{' or '.join(map(str, begins))} at first; the busiest window needs {question.peak:.1f}"
+        f"{question.bounds.least} to {question.bounds.most} replicas, {begins} at first; "
+        f"the busiest {question.survey.windows[0].seconds:.0f} s need {question.peak}"
     )
     return [traffic, replica, fleet, f"in time: {slo(question)}; refusals are misses"]
 
