@@ -41,8 +41,13 @@ class Part:
     def between(self, from_s: float, until_s: float) -> Iterator[Recorded]:
         """Seconds are those of the replay."""
         begin, end = self._from_s + from_s * self.speed_up, self._from_s + until_s * self.speed_up
-        for request in self.trace.between(begin, min(end, self._until_s)):
-            yield request._replace(at_s=(request.at_s - self._from_s) / self.speed_up)
+        found = self.trace.between(begin, min(end, self._until_s))
+        if self._from_s == 0 and self.speed_up == 1:
+            return found
+        return (
+            Recorded((at - self._from_s) / self.speed_up, asked, told, blocks, tenant)
+            for at, asked, told, blocks, tenant in found
+        )
 
     @property
     def _from_s(self) -> float:

@@ -1,8 +1,10 @@
 """A trace as arrivals at a gateway."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from serve_app.core.tenant import Priority
 from serve_app.sim.traffic import Arrival
 from serve_app.traces.part import Part
 from serve_app.traces.recorded import BLOCK_TOKENS, Recorded
@@ -21,13 +23,17 @@ class Traffic:
     max_model_len: int | None = None
 
     def __iter__(self) -> Iterator[Arrival]:
-        for request in self.part:
-            yield self._arrival(request)
+        return self.between(0.0, math.inf)
 
     def between(self, from_s: float, until_s: float) -> Iterator[Arrival]:
         """A part of them, at the same times."""
+        longest = self.max_model_len or math.inf
         for request in self.part.between(from_s, until_s):
-            yield self._arrival(request)
+            at_s, prompt, answer, blocks, tenant = request
+            if prompt + answer > longest or not prompt or not answer:
+                prompt, answer = self._cut(request)
+            whole = blocks[: prompt // BLOCK_TOKENS] if blocks else blocks
+            yield Arrival(at_s, tenant, prompt, answer, None, 1.0, Priority.NORMAL, whole)
 
     @property
     def seconds(self) -> float:
@@ -38,10 +44,9 @@ class Traffic:
         longest = self.max_model_len
         return sum(request.tokens > longest for request in self.part) if longest else 0
 
-    def _arrival(self, request: Recorded) -> Arrival:
+    def _cut(self, request: Recorded) -> tuple[int, int]:
         prompt, answer = max(1, request.input_tokens), max(1, request.output_tokens)
         if self.max_model_len and prompt + answer > self.max_model_len:
             prompt = max(1, self.max_model_len - answer)
             answer = min(answer, self.max_model_len - 1)
-        blocks = request.blocks[: prompt // BLOCK_TOKENS]
-        return Arrival(request.at_s, request.tenant, prompt, answer, blocks=blocks)
+        return prompt, answer

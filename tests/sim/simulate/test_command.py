@@ -156,3 +156,14 @@ def test_a_file_with_problems_names_the_first(trace, tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "(and 1 more: serve-app check" in err
+
+
+def test_all_begin_as_the_oracle_does_and_are_held_against_it(trace, capsys):
+    pytest.importorskip("serve_app.sim.scaling.oracle")
+    assert (
+        main(words(trace, "--load-time", "20", "--policy", "serve-default,oracle", "--json")) == 0
+    )
+    ours, best = json.loads(capsys.readouterr().out)["runs"]
+    assert best["ratio_to_oracle"] == 1.0
+    assert ours["initial"] == best["initial"]
+    assert ours["ratio_to_oracle"] == pytest.approx(ours["replica_hours"] / best["replica_hours"])
