@@ -31,6 +31,10 @@ def _curve(axes: Axes, runs: Sequence[Played]) -> None:
     points = sorted((run.measures.replica_hours, run.measures.attainment * 100) for run in runs)
     costs, shares = zip(*points, strict=True)
     axes.plot(costs, shares, marker="o", markersize=4, label=runs[0].policy.name)
+    for run in runs:
+        place = run.measures.replica_hours, run.measures.attainment * 100
+        if run.policy.target is not None:
+            axes.annotate(f"{run.policy.target:g}", place, fontsize=6)
 
 
 def over_time(done: Played) -> str:
