@@ -82,6 +82,11 @@ class Survey:
         width_s = self.windows[number].seconds
         return number * width_s, (number + 1) * width_s
 
+    def replica_hours(self, rates: Rates, slo: Slo) -> float:
+        """Of a fleet that follows each window at once, and has fractions of replicas."""
+        needed_s = sum(window.replicas(rates, slo) * window.seconds for window in self.windows)
+        return needed_s / 3600
+
     def peak(self, rates: Rates, slo: Slo) -> float:
         """Replicas for the busiest window."""
         return max(window.replicas(rates, slo) for window in self.windows)

@@ -34,6 +34,7 @@ def _question(question: Question) -> dict[str, Any]:
         **asdict(question.bounds),
         "peak": question.peak,
         "attainment": question.attainment,
+        "needed_replica_hours": question.needed_hours,
     }
 
 

@@ -21,7 +21,7 @@ def _body(question: Question, runs: Sequence[Played]) -> Iterator[str]:
     yield heading(title(question), 1)
     yield listed(facts(question, runs))
     yield figure(plots.pareto(runs, question.attainment))
-    for load_s, rows in by_load_time(runs):
+    for load_s, rows in by_load_time(question, runs):
         yield heading(f"load time {load_s:g} s")
         yield table([HEAD, *rows])
     for done in runs:

@@ -2,7 +2,9 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -12,27 +14,23 @@ from serve_app.sim.simulate.played import Played
 class Progress:
     """Of several runs over so many seconds of traffic; without a terminal only lines remain."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, hidden: bool = False) -> None:
         self._seconds = seconds
+        self._disable = True if hidden else None  # None is where there is no terminal
 
-    def bar(self, title: str) -> Callable[[float], None]:
-        """A bar for one run: call what it returns with the second that it has reached."""
+    @contextmanager
+    def bar(self, title: str) -> Iterator[Callable[[float], None]]:
+        """A bar for one run: call what comes with the second that it has reached."""
         total = round(self._seconds)
-        drawn = tqdm(
+        with tqdm(
             total=total,
             desc=title,
             unit=" s of trace",
-            disable=None,
+            disable=self._disable,
             leave=False,
             dynamic_ncols=True,
-        )
-
-        def reached(at_s: float) -> None:
-            drawn.update(min(round(at_s), total) - drawn.n)
-            if drawn.n >= total:
-                drawn.close()
-
-        return reached
+        ) as drawn:
+            yield lambda at_s: _move(drawn, min(round(at_s), total))
 
     def end(self, done: Played, began_at: float) -> None:
         """A line that stays."""
@@ -41,6 +39,10 @@ class Progress:
             f"{done.measures.requests} requests in time, {done.measures.replica_hours:.1f} "
             f"replica-hours ({time.monotonic() - began_at:.0f} s)"
         )
+
+
+def _move(drawn: "tqdm[NoReturn]", place: int) -> None:
+    drawn.update(place - drawn.n)
 
 
 def say(line: str) -> None:

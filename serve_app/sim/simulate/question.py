@@ -53,6 +53,11 @@ class Question:
             overcommit=self.deployment.engine.overcommit,
         )
 
+    @property
+    def needed_hours(self) -> float:
+        """Replica-hours that the traffic needs by arithmetic, without loading and bursts."""
+        return self.survey.replica_hours(self.rates, self.slo)
+
     def setup(self, load_s: float, initial: int | None = None) -> Setup:
         plain = setup(self.deployment, self.rates, self.bounds, self.slo)
         return replace(plain, load_s=load_s, initial=initial or self.initial)

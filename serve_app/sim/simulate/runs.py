@@ -54,48 +54,39 @@ def _apart(
     question: Question, cases: list[Case], jobs: int, progress: Progress
 ) -> Iterator[Played]:
     """In processes; a bar each would be drawn over the others."""
-    began_at = time.monotonic()
+    began_at, hidden = time.monotonic(), Progress(question.traffic.seconds, hidden=True)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(one, question, case, None) for case in cases]):
+        for future in as_completed([pool.submit(one, question, case, hidden) for case in cases]):
             progress.end(future.result(), began_at)
             yield future.result()
 
 
-def one(question: Question, case: Case, progress: Progress | None) -> Played:
+def one(question: Question, case: Case, progress: Progress) -> Played:
     """One policy at one load time."""
     load_s, policy, initial = case
-    reached = progress.bar(f"{policy}, load {load_s:g} s") if progress else _nothing
     scaler = policy.scaler(question.ground)
     if isinstance(scaler, Static):
         initial = min(question.bounds.most, scaler.replicas)
     setup = question.setup(load_s, initial)
-    story = play(question.traffic, scaler, setup, on_progress=reached)
+    with progress.bar(f"{policy}, load {load_s:g} s") as reached:
+        story = play(question.traffic, scaler, setup, on_progress=reached)
     return played(policy, load_s, initial, story)
 
 
 def _oracles(question: Question, progress: Progress) -> Iterator[Played]:
     """What each window needs is found once; the schedule depends on the load time."""
     oracle: Any = import_module("serve_app.sim.scaling.oracle")
-
-    arrivals = list(question.traffic)
-    began_at = time.monotonic()
+    arrivals, began_at = list(question.traffic), time.monotonic()
     window_s = min(question.survey.windows[0].seconds, ORACLE_WINDOW_S)
-    parts, table = oracle.tables(
-        arrivals, question.setup(0.0), window_s, progress.bar("the oracle looks at each window")
-    )
+    with progress.bar(f"{ORACLE}: what each window needs") as reached:
+        parts, table = oracle.tables(arrivals, question.setup(0.0), window_s, reached)
     for load_s in question.load_times_s:
-        setup = question.setup(load_s)
-        plan = oracle.schedule(
-            arrivals, setup, parts=parts, table=table, target=question.attainment
-        )
+        setup, target = question.setup(load_s), question.attainment
+        plan = oracle.schedule(arrivals, setup, parts=parts, table=table, target=target)
         setup = replace(setup, initial=plan[0][1])
-        scaler = oracle.Scheduled(plan, load_s)
-        reached = progress.bar(f"{ORACLE}, load {load_s:g} s")
-        story = play(arrivals, scaler, setup, on_progress=reached)
+        with progress.bar(f"{ORACLE}, load {load_s:g} s") as reached:
+            scaler = oracle.Scheduled(plan, load_s)
+            story = play(arrivals, scaler, setup, on_progress=reached)
         done = played(Policy(ORACLE), load_s, setup.initial, story)
         progress.end(done, began_at)
         yield done
-
-
-def _nothing(_: float) -> None:
-    pass

@@ -15,7 +15,7 @@ HEAD = (
     "in time",
     "replica-h",
     "÷ oracle",
-    "held ÷ busy",
+    "÷ needed",
     "orders/h",
     "backlog",
     "recovery s",
@@ -28,7 +28,7 @@ HEAD = (
 def markdown(question: Question, runs: Sequence[Played]) -> str:
     """The whole report."""
     parts = [f"# {title(question)}", listed(facts(question, runs))]
-    for load_s, rows in by_load_time(runs):
+    for load_s, rows in by_load_time(question, runs):
         grid = [list(column) for column in zip(HEAD, *map(list, rows), strict=True)]
         parts += [f"## load time {load_s:g} s", drawn(grid)]
     return "\n\n".join([*parts, listed(costliest(runs))]) + "\n"
@@ -72,22 +72,24 @@ def slo(question: Question) -> str:
     )
 
 
-def by_load_time(runs: Sequence[Played]) -> Iterable[tuple[float, list[list[str]]]]:
+def by_load_time(
+    question: Question, runs: Sequence[Played]
+) -> Iterable[tuple[float, list[list[str]]]]:
     """The rows of each table."""
     for load_s, group in groupby(runs, key=lambda done: done.load_s):
         rows = list(group)
         best = next((r.measures.replica_hours for r in rows if r.policy.name == ORACLE), None)
-        yield load_s, [row(done, best) for done in rows]
+        yield load_s, [row(done, best, question.needed_hours) for done in rows]
 
 
-def row(done: Played, best: float | None) -> list[str]:
+def row(done: Played, best: float | None, needed: float) -> list[str]:
     found = done.measures
     return [
         str(done.policy),
         f"{found.attainment:.2%}",
         f"{found.replica_hours:.1f}",
         f"{found.replica_hours / best:.2f}" if best else NOTHING,
-        number(found.held_to_busy, 2),
+        f"{found.replica_hours / needed:.2f}",
         f"{found.orders_per_hour:.1f}",
         str(found.worst_backlog),
         f"{found.recovery_s:.0f}",

@@ -1,6 +1,8 @@
 """How fast a HPA follows its metric's advice."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serve_app.sim.scaling.hpa import SYNC_S, Behavior, Hpa
 from serve_app.sim.scaling.rivals import LLM_D_BEHAVIOR
@@ -46,3 +48,24 @@ def test_llm_ds_behavior(start, advices, found, why):
 def test_it_looks_every_15_s():
     hpa = Hpa(Behavior())
     assert [now for now in range(40) if hpa.is_due(float(now))] == [0, 15, 30]
+
+
+@given(
+    behavior=st.sampled_from([Behavior(), LLM_D_BEHAVIOR]),
+    start=st.integers(1, 20),
+    advices=st.lists(st.integers(0, 60), max_size=40),
+)
+def test_it_stays_within_its_bounds_and_its_pace(behavior, start, advices):
+    before = start
+    for after in followed(behavior, start, advices, least=1, most=20):
+        assert 1 <= after <= 20
+        assert after - before <= max(behavior.up_pods, before)
+        assert before - after <= (behavior.down_pods or 20)
+        before = after
+
+
+@given(start=st.integers(1, 20), advices=st.lists(st.integers(0, 60), max_size=40))
+def test_more_is_never_followed_by_less(start, advices):
+    less = followed(Behavior(), start, advices)
+    more = followed(Behavior(), start, [advice + 3 for advice in advices])
+    assert all(a <= b for a, b in zip(less, more, strict=True))
