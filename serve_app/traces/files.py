@@ -2,9 +2,12 @@
 
 import csv
 import json
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
@@ -29,6 +32,22 @@ class FileTrace:
     @property
     def seconds(self) -> float:
         return self.requests[-1].at_s - self.requests[0].at_s
+
+    def spread(self, seed: int) -> "FileTrace":
+        """With a time of its own for each request: Mooncake's clock ticks every 3 s, and what it
+        gives one time is drawn from the tick that begins there."""
+        times = sorted({request.at_s for request in self.requests})
+        gaps = sorted(after - before for before, after in pairwise(times))
+        tick_s = gaps[len(gaps) // 2] if gaps else 0.0
+        crowded = [at for at, count in Counter(r.at_s for r in self.requests).items() if count > 1]
+        room = dict.fromkeys(crowded, tick_s)
+        room |= {at: min(tick_s, to - at) for at, to in pairwise(times) if at in room}
+        dice = random.Random(f"{seed} {self.name}")  # noqa: S311 - no secrets
+        moved = (
+            request._replace(at_s=request.at_s + dice.random() * room.get(request.at_s, 0.0))
+            for request in self.requests
+        )
+        return FileTrace(self.name, tuple(sorted(moved, key=attrgetter("at_s"))))
 
     def between(self, from_s: float, until_s: float) -> Iterator[Recorded]:
         start = self.requests[0].at_s

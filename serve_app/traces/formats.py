@@ -21,7 +21,9 @@ def read(path: Path, name: str, *, seed: int = 0) -> Trace:
         raise TraceError(f"{path} is {kind}: servegen is a folder, mooncake and azure are files")
     if name == "servegen":
         return servegen.read(path, seed=seed)
-    return files.read(path, "mooncake" if name == "mooncake" else "azure")
+    if name == "mooncake":
+        return files.read(path, "mooncake").spread(seed)
+    return files.read(path, "azure")
 
 
 def _has() -> str:

@@ -75,3 +75,18 @@ def test_a_format_that_does_not_match_says_what_would(tmp_path, path, name, said
     lines(tmp_path, "trace", "")
     with pytest.raises(TraceError, match=said.replace("?", r"\?")):
         read_as(tmp_path / path, name)
+
+
+def test_requests_of_one_tick_are_spread_over_it_and_no_further(tmp_path):
+    times = [0, 0, 0, 3000, 6000, 6000, 60_000, 60_000]
+    rows = [{"timestamp": at, "input_length": 9, "output_length": 1} for at in times]
+    file = lines(tmp_path, "m.jsonl", *map(json.dumps, rows))
+    found = [r.at_s for r in read_as(file, "mooncake", seed=1).between(0, 99)]
+
+    first = read(file).spread(1).requests[0].at_s
+    whole = [at + first for at in found]
+    assert whole == sorted(whole)
+    assert [sum(at <= t < at + 3 for t in whole) for at in (0, 3, 6, 60)] == [3, 1, 2, 2]
+    assert len(set(whole)) == len(whole)
+    assert found == [r.at_s for r in read_as(file, "mooncake", seed=1).between(0, 99)]
+    assert found != [r.at_s for r in read_as(file, "mooncake", seed=2).between(0, 99)]

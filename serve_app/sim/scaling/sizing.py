@@ -14,6 +14,7 @@ from serve_app.sim.traffic import Arrival
 
 _HALVINGS = 4
 _STEP = 1.25
+_HOPELESS = 10.0  # times faster than arithmetic says
 
 
 def in_time(arrivals: Sequence[Arrival], replicas: int, setup: Setup) -> float:
@@ -42,8 +43,9 @@ def fewest(arrivals: Sequence[Arrival], setup: Setup, target: float, *, guess: f
 
 def slowdown(
     arrivals: Sequence[Arrival], setup: Setup, target: float, *, replicas: int, guess: float
-) -> float:
-    """How many times slower replicas may be for `replicas` of them to reach `target`.
+) -> float | None:
+    """How many times slower replicas may be for `replicas` of them to reach `target`; None if
+    they would not reach it however fast they were.
 
     A trace was recorded on somebody else's fleet; this makes one of `replicas` fit it.
     """
@@ -53,10 +55,10 @@ def slowdown(
         return in_time(arrivals, replicas, slow) >= target
 
     low = high = guess
-    for _ in range(20):
-        if reaches(low):
-            break
+    while not reaches(low):
         low, high = low / _STEP, low
+        if low < guess / _HOPELESS:
+            return None
     for _ in range(_HALVINGS if low < high else 0):
         middle = (low * high) ** 0.5
         low, high = (middle, high) if reaches(middle) else (low, middle)

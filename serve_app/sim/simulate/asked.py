@@ -66,6 +66,11 @@ def _size(
     guess = slowdown(seen, plain.rates, plain.slo, fleet)
     arrivals = list(traffic.between(*seen.span(seen.busiest)))
     times = sizing.slowdown(arrivals, plain, attainment, replicas=fleet, guess=guess)
+    if times is None:
+        raise QuestionError(
+            f"--fleet {fleet}: so many replicas do not serve {attainment:.1%} of the busiest "
+            "window in time however fast they are; ask for more, or a lower --attainment"
+        )
     return replace(plain, rates=slower(plain.rates, times))
 
 

@@ -68,7 +68,7 @@ def slo(question: Question) -> str:
     step_s = limits.tpot_s or limits.tpot_times * question.rates.decode_step_s
     return (
         f"TTFT ≤ {limits.ttft_s:g} s + {limits.prefills:g} × its own prefill, "
-        f"TPOT ≤ {step_s * 1e3:.0f} ms"
+        f"TPOT ≤ {step_s * 1e3:.3g} ms"
     )
 
 

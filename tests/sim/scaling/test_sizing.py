@@ -34,3 +34,8 @@ def test_a_slowdown_leaves_so_many_just_enough():
     times = slowdown(ARRIVALS, SETUP, 0.99, replicas=4, guess=3.0)
     slow = replace(SETUP, rates=slower(SETUP.rates, times))
     assert fewest(ARRIVALS, slow, 0.99, guess=4.0) == 4
+
+
+def test_what_comes_at_once_needs_more_than_fast_replicas():
+    crowd = [Arrival(0.0, "t", 1000, 50) for _ in range(100)]
+    assert slowdown(crowd, SETUP, 0.99, replicas=1, guess=1.0) is None
