@@ -14,9 +14,10 @@ from serve_app import reference
 from serve_app.bench import options
 from serve_app.checking.problem import nearest
 from serve_app.keys import command as keys
+from serve_app.sim.simulate import options as simulate
 from serve_app.wait import wait
 
-COMMANDS = ("bench", "check", "keys", "models", "reference", "wait")
+COMMANDS = ("bench", "check", "keys", "models", "reference", "simulate", "wait")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     knobs.add_argument("--check", action="store_true", help="only say whether it is current")
     knobs.set_defaults(run=_reference)
 
+    replay = commands.add_parser("simulate", help=simulate.SUMMARY, usage=simulate.USAGE)
+    simulate.add_to(replay)
+    replay.set_defaults(run=_simulate)
+
     ready = commands.add_parser("wait", help="wait until a gateway can answer")
     ready.add_argument("--url", default="http://127.0.0.1:8000")
     ready.add_argument("--timeout-s", type=float, default=600.0, metavar="SECONDS")
@@ -85,6 +90,13 @@ def _fetch(chosen: argparse.Namespace) -> int:
 
 def _reference(chosen: argparse.Namespace) -> int:
     return reference.check() if chosen.check else reference.write()
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    from serve_app.sim.simulate.command import simulate as run  # noqa: PLC0415 - imports Ray
+
+    sys.path.insert(0, str(Path.cwd()))  # as `serve run` does, for what the file imports
+    return run(chosen)
 
 
 def _wait(chosen: argparse.Namespace) -> int:

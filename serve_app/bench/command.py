@@ -14,6 +14,7 @@ from serve_app.bench.asked import plan_of
 from serve_app.bench.errors import BenchError
 from serve_app.bench.plan import Plan
 from serve_app.bench.progress import say
+from serve_app.checking.question import QuestionError
 
 if TYPE_CHECKING:
     from serve_app.bench.results import Results
@@ -28,7 +29,7 @@ def run(chosen: argparse.Namespace) -> int:
         _check_writable(chosen.report)
         _check_writable(None if chosen.json in {None, STDOUT} else Path(chosen.json))
         results = _measured(plan)
-    except BenchError as error:
+    except QuestionError as error:
         print(f"serve-app: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

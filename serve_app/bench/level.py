@@ -12,7 +12,7 @@ from typing import Literal
 
 from serve_app.bench.ask import Ask
 from serve_app.bench.errors import BenchError
-from serve_app.bench.pairs import positive
+from serve_app.checking.question import positive
 
 Kind = Literal["concurrency", "rate", "speed-up"]
 _TITLES = {"concurrency": "concurrency {:g}", "rate": "{:g} requests/s", "speed-up": "trace ×{:g}"}

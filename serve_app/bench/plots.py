@@ -6,18 +6,17 @@
 * Ratios to the first target, from the lowest to the highest round.
 """
 
-import io
 import statistics
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from serve_app.bench.level import Level
 from serve_app.bench.metrics import COMPARED, samples
 from serve_app.bench.target import Target
+from serve_app.report.figure import grid, svg
 
 if TYPE_CHECKING:
     from serve_app.bench.results import Results
@@ -36,19 +35,18 @@ _RATIOS = (
     "output_tokens_per_s",
 )
 _POINTS = 200
-_PANEL_IN = (3.6, 2.8)
 
 
 def figures(results: "Results") -> Iterator[str]:
     """Each figure as an `<svg>` element."""
-    yield _svg(_distributions(results))
-    yield _svg(_against_load(results))
+    yield svg(_distributions(results))
+    yield svg(_against_load(results))
     if len(results.plan.targets) > 1:
-        yield _svg(_compared(results))
+        yield svg(_compared(results))
 
 
 def _distributions(results: "Results") -> Figure:
-    figure, panels = _grid(len(results.plan.levels), len(_DISTRIBUTED))
+    figure, panels = grid(len(results.plan.levels), len(_DISTRIBUTED))
     for level, row in zip(results.plan.levels, panels, strict=True):
         for time, axes in zip(_DISTRIBUTED, row, strict=True):
             for target in results.plan.targets:
@@ -69,7 +67,7 @@ def _distribution(axes: Axes, results: "Results", target: Target, level: Level, 
 
 
 def _against_load(results: "Results") -> Figure:
-    figure, [panels] = _grid(1, len(_AGAINST_LOAD))
+    figure, [panels] = grid(1, len(_AGAINST_LOAD))
     for key, axes in zip(_AGAINST_LOAD, panels, strict=True):
         for target in results.plan.targets:
             _load_line(axes, results, target, key)
@@ -95,7 +93,7 @@ def _load_line(axes: Axes, results: "Results", target: Target, key: str) -> None
 
 def _compared(results: "Results") -> Figure:
     levels = results.plan.levels
-    figure, rows = _grid(-(-len(levels) // 3), min(3, len(levels)))
+    figure, rows = grid(-(-len(levels) // 3), min(3, len(levels)))
     panels = [axes for row in rows for axes in row]
     for level, axes in zip(levels, panels, strict=False):
         for place, target in enumerate(results.plan.targets[1:]):
@@ -126,19 +124,3 @@ def _ratio_bars(
         capsize=3,
         label=target.name,
     )
-
-
-def _grid(rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
-    width, height = _PANEL_IN
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False)
-    return figure, [list(row) for row in panels]
-
-
-def _svg(figure: Figure) -> str:
-    """Text stays text, and nothing names the library's site or the clock."""
-    file = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with mpl.rc_context({"svg.fonttype": "none", "font.size": 9}):
-        figure.savefig(file, format="svg", metadata=nothing)
-    return file.getvalue()[file.getvalue().index("<svg") :]

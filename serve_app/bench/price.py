@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serve_app.bench.pairs import pairs, positive
+from serve_app.checking.question import pairs, positive
 
 KINDS = ("input", "output", "hour")
 

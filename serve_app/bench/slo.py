@@ -1,14 +1,10 @@
 """When an answer was good enough: the objectives that goodput counts against."""
 
 import math
-import re
 from dataclasses import dataclass
 
 from serve_app.bench.answer import Answer
-from serve_app.bench.errors import BenchError
-from serve_app.bench.pairs import pairs, positive
-
-_TIME = re.compile(r"(.+?)(ms|s)")
+from serve_app.checking.question import pairs, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +23,7 @@ class Slo:
         Slo(ttft_s=0.2, tpot_s=inf, e2e_s=2.0)
         """
         found = pairs(text, ("ttft", "tpot", "e2e"))
-        return cls(**{f"{name}_s": _seconds(value, name) for name, value in found.items()})
+        return cls(**{f"{name}_s": seconds(value, name) for name, value in found.items()})
 
     def is_met(self, answer: Answer) -> bool:
         """An answer of one token has no TPOT and meets any; an error meets nothing."""
@@ -41,11 +37,3 @@ class Slo:
     def __str__(self) -> str:
         limits = {"TTFT": self.ttft_s, "TPOT": self.tpot_s, "E2E": self.e2e_s}
         return ", ".join(f"{k} ≤ {v * 1e3:g} ms" for k, v in limits.items() if v < math.inf)
-
-
-def _seconds(text: str, name: str) -> float:
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise BenchError(f"{name}={text} has no unit: write {name}={text}ms or {name}={text}s")
-    number, unit = match.groups()
-    return positive(number, f"{name} in {unit}") / (1000 if unit == "ms" else 1)

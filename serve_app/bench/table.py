@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from serve_app.bench.level import Level
 from serve_app.bench.metrics import METRICS, Metric, Spread
+from serve_app.report.grid import Column, drawn
 
 if TYPE_CHECKING:
     from serve_app.bench.results import Results
 
 WIDTH = 100
 NOTHING = "–"
-Column = list[str]
 
 
 def markdown(results: "Results") -> str:
     """The whole report."""
     parts = [f"# {results.title}", _listed(facts(results))]
     for level in results.plan.levels:
-        parts += [f"## {level}", *map(_drawn, _tables(blocks(results, level)))]
+        parts += [f"## {level}", *map(drawn, _tables(blocks(results, level)))]
     if warnings := results.warnings():
         parts += ["## Before you believe it", _listed(warnings)]
     return "\n\n".join(parts) + "\n"
@@ -88,21 +88,6 @@ def _tables(made: list[list[Column]]) -> Iterator[list[Column]]:
 
 def _width(table: Iterable[Column]) -> int:
     return 1 + sum(max(map(len, column)) + 3 for column in table)
-
-
-def _drawn(table: list[Column]) -> str:
-    widths = [max(map(len, column)) for column in table]
-    header, *rows = zip(*table, strict=True)
-    rule = "|" + "|".join(
-        "-" * (width + 1) + ("-" if index == 0 else ":") for index, width in enumerate(widths)
-    )
-    return "\n".join([_line(header, widths), f"{rule}|", *(_line(row, widths) for row in rows)])
-
-
-def _line(cells: Iterable[str], widths: list[int]) -> str:
-    label, *numbers = zip(cells, widths, strict=True)
-    aligned = [label[0].ljust(label[1]), *(cell.rjust(width) for cell, width in numbers)]
-    return f"| {' | '.join(aligned)} |"
 
 
 def _listed(lines: Iterable[str]) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from serve_app.bench.errors import BenchError
-from serve_app.bench.pairs import pairs, positive
 from serve_app.bench.price import KINDS, Price
+from serve_app.checking.question import pairs, positive
 
 _NAME = re.compile(r"[\w.:+-]{1,16}")
 _VERSION = re.compile(r"/v\d[^/]*(/|$)")

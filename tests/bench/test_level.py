@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.bench.ask import Ask, Message
-from serve_app.bench.errors import BenchError
 from serve_app.bench.level import Level
 from serve_app.bench.words import dice_of
+from serve_app.checking.question import QuestionError
 
 
 def asks(*times_s):
@@ -56,7 +56,7 @@ def test_levels_are_read_in_their_order_and_once_each():
     ],
 )
 def test_what_is_no_level_is_refused_with_its_option(kind, text, why):
-    with pytest.raises(BenchError) as refused:
+    with pytest.raises(QuestionError) as refused:
         Level.parse(kind, text)
     assert f"--{kind}" in str(refused.value), why
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.bench.errors import BenchError
 from serve_app.bench.metrics import PERCENTILES, Spread, percentiles, ratios, summary
 from serve_app.bench.price import Price
 from serve_app.bench.slo import Slo
+from serve_app.checking.question import QuestionError
 from tests.bench.made import answer, measurement
 
 FAILED = answer(error="429 queue_full: 1000 wait")
@@ -83,7 +83,7 @@ def test_an_answer_meets_an_objective_when_every_time_does(slo, is_met, why):
     ],
 )
 def test_an_objective_that_could_be_misread_is_refused(slo, said):
-    with pytest.raises(BenchError) as refused:
+    with pytest.raises(QuestionError) as refused:
         Slo.parse(slo)
     assert said in str(refused.value)
 

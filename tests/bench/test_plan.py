@@ -8,14 +8,15 @@ from serve_app.bench.errors import BenchError
 from serve_app.bench.level import Level
 from serve_app.bench.plan import Plan, mark
 from serve_app.bench.target import Target
-from serve_app.bench.trace import Arrival, Trace
+from serve_app.bench.trace import Trace
 from serve_app.bench.words import Words
 from serve_app.bench.workload import Random
+from serve_app.traces.recorded import Recorded
 
 EIGHT = Level("concurrency", 8)
 TARGETS = [Target(name, "http://127.0.0.1/v1") for name in "abc"]
 PLAN = Plan(TARGETS, Random(Words(), input_tokens=20, output_tokens=30), [EIGHT], rounds=3)
-TRACE = Trace("t", (Arrival(0, 10, 10), Arrival(1, 90, 10)), Words())
+TRACE = Trace("t", (Recorded(0, 10, 10), Recorded(1, 90, 10)), Words())
 
 
 def test_the_order_of_targets_alternates_from_round_to_round():

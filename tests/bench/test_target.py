@@ -5,6 +5,7 @@ import pytest
 from serve_app.bench.errors import BenchError
 from serve_app.bench.price import Price
 from serve_app.bench.target import Target
+from serve_app.checking.question import QuestionError
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_what_is_known_of_a_target_stands_behind_commas():
     ],
 )
 def test_what_is_no_target_is_refused_with_what_would_be_one(text, said):
-    with pytest.raises(BenchError) as refused:
+    with pytest.raises(QuestionError) as refused:
         Target.parse(text)
     assert said in str(refused.value)
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from serve_app.bench.errors import BenchError
-from serve_app.bench.trace import BLOCK_TOKENS, read
+from serve_app.bench.trace import read
 from serve_app.bench.words import Words, dice_of
+from serve_app.traces.recorded import BLOCK_TOKENS
 
 
 def mooncake(tmp_path, *rows):

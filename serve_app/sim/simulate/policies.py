@@ -1,0 +1,100 @@
+"""Who may decide, by name: `NAME` or `NAME=TARGET`, so that a list of them is a curve."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from serve_app.checking.problem import nearest
+from serve_app.checking.question import QuestionError, positive
+from serve_app.config import PolicyKnobs
+from serve_app.core.autoscaling import Decision, QueueDepthPolicy, Targets
+from serve_app.sim.scaling.delay import Delay
+from serve_app.sim.scaling.fleet import Scaler, Seen
+from serve_app.sim.scaling.rivals import HpaQueue, HpaUsage, LlmD, ServeDefault, Static
+
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a policy is built on: this deployment's knobs, and what the traffic is like."""
+
+    knobs: PolicyKnobs
+    up_delay_s: float
+    down_delay_s: float
+    slots: int  # of a replica, for requests of the trace's mean size
+    peak: int  # replicas that the busiest window needs
+
+
+class QueueDepth:
+    """The project's own policy, behind Serve's delays as the file sets them."""
+
+    def __init__(self, knobs: PolicyKnobs, delay: Delay) -> None:
+        self._policy = QueueDepthPolicy(Targets(knobs.target_usage, knobs.max_age_s))
+        self._delay = delay
+
+    def decide(self, seen: Seen, *, now: float) -> Decision:
+        said = self._policy.decide(seen.load, now=now)
+        if not seen.ready:  # Serve does not wait then
+            return said
+        replicas = self._delay.replicas(said.replicas, seen.ordered, now=now)
+        return Decision(replicas, said.cause, said.reason)
+
+
+def _queue_depth(ground: Ground, target: float) -> Scaler:
+    knobs = ground.knobs.model_copy(update={"target_usage": target} if target else {})
+    return QueueDepth(knobs, Delay(ground.up_delay_s, ground.down_delay_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A policy and what its target is; `default` 0 is the file's."""
+
+    target: str
+    default: float
+    make: Callable[[Ground, float], Scaler]
+
+
+KINDS: Mapping[str, Kind] = {
+    "queue-depth": Kind("target_usage", 0.0, _queue_depth),
+    "serve-default": Kind(
+        "ongoing requests ÷ slots", 0.8, lambda on, target: ServeDefault(target * on.slots)
+    ),
+    "hpa-queue": Kind("waiting a replica", 5.0, lambda _, target: HpaQueue(target)),
+    "hpa-usage": Kind("slots in use", 0.8, lambda _, target: HpaUsage(target)),
+    "llm-d": Kind("share of the SLO", 0.55, lambda _, target: LlmD(target)),
+    "static-peak": Kind(
+        "of the busiest window", 1.0, lambda on, target: Static(math.ceil(target * on.peak - 1e-6))
+    ),
+}
+NAMES = (*KINDS, ORACLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One of the names, and a target where one was given."""
+
+    name: str
+    target: float | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.target is None else f"{self.name}={self.target:g}"
+
+    def scaler(self, ground: Ground) -> Scaler:
+        kind = KINDS[self.name]
+        return kind.make(ground, kind.default if self.target is None else self.target)
+
+
+def parse(text: str) -> tuple[Policy, ...]:
+    """`queue-depth,llm-d=0.7` as two policies; raises `QuestionError`."""
+    return tuple(dict.fromkeys(_policy(part.strip()) for part in text.split(",")))
+
+
+def _policy(text: str) -> Policy:
+    name, has_target, target = text.partition("=")
+    if name not in NAMES:
+        near = nearest(name, [known.replace("-", "_") for known in NAMES]).replace("_", "-")
+        raise QuestionError(f"there is no policy {name}{near} (has: {', '.join(NAMES)})")
+    if has_target and name == ORACLE:
+        raise QuestionError("the oracle has no target of its own; --attainment is what it reaches")
+    return Policy(name, positive(target, f"the target of {name}") if has_target else None)

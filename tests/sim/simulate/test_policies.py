@@ -1,0 +1,57 @@
+"""Who may decide, by name."""
+
+import pytest
+
+from serve_app.checking.question import QuestionError
+from serve_app.config import PolicyKnobs
+from serve_app.sim.scaling.rivals import Static
+from serve_app.sim.simulate.policies import KINDS, NAMES, Ground, Policy, parse
+from tests.sim.scaling.made import seen
+
+GROUND = Ground(PolicyKnobs(), up_delay_s=3.0, down_delay_s=60.0, slots=10, peak=8)
+
+
+def test_a_list_may_hold_a_policy_with_several_targets():
+    assert parse("llm-d, llm-d=0.8,llm-d=0.80,oracle") == (
+        Policy("llm-d"),
+        Policy("llm-d", 0.8),
+        Policy("oracle"),
+    )
+    assert [str(policy) for policy in parse("llm-d,llm-d=0.80")] == ["llm-d", "llm-d=0.8"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("queue-dept", "did you mean queue-depth?"),
+        ("static_peak", "did you mean static-peak?"),
+        ("", "there is no policy  (has:"),
+        ("llm-d=", "the target of llm-d is ; it must be a number above 0"),
+        ("llm-d=-1", "must be a number above 0"),
+        ("oracle=1", "the oracle has no target"),
+    ],
+)
+def test_what_is_no_policy_is_refused(text, said):
+    with pytest.raises(QuestionError) as refused:
+        parse(text)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_policy_decides(name):
+    assert NAMES
+    what = seen(4, running=30, waiting=40)
+    assert Policy(name).scaler(GROUND).decide(what, now=0.0).replicas >= 0
+
+
+def test_a_target_of_a_fixed_fleet_is_of_the_busiest_window():
+    assert Policy("static-peak").scaler(GROUND) == Static(8)
+    assert Policy("static-peak", 1.2).scaler(GROUND) == Static(10)
+
+
+def test_ours_has_serves_delays_around_it():
+    scaler = Policy("queue-depth").scaler(GROUND)
+    what = seen(4, running=40, waiting=40)
+    found = [scaler.decide(what, now=float(now)).replicas for now in range(4)]
+    assert found[:3] == [4, 4, 4]
+    assert found[3] > 4
