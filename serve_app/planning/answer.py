@@ -1,7 +1,8 @@
 """The options in order, the best of them and why; or why there is none, and what would change it.
 
 First comes what meets the objectives; among that what this project serves, then the checkpoint
-as it was asked for, then the KV cache in the model's own precision, then tokens per second.
+as it was asked for, then another that somebody has published, then the KV cache in the model's
+own precision, then tokens per second.
 Where others are so near that the estimate cannot tell, the plainest layout is the best.
 """
 
@@ -36,7 +37,7 @@ class Answer:
     def nearest_miss(self) -> Option:
         """Of the checkpoint that was asked for, the one that lacks the least memory."""
         own = [option for option in self.refused if option.offer.is_own]
-        return min(own, key=lambda o: (not o.is_supported, not o.is_served_here, o.memory.missing))
+        return min(own, key=_miss)
 
     def reasons(self) -> list[str]:
         """Why the best is the best, in sentences."""
@@ -48,6 +49,11 @@ class Answer:
     def changes(self) -> list[str]:
         """What would make the checkpoint that was asked for possible; empty if it is."""
         return [] if self.own_is_possible else changes(self.question, self.nearest_miss)
+
+
+def _miss(option: Option) -> tuple[float, ...]:
+    fails = not option.is_supported, not option.is_served_here
+    return *fails, option.memory.missing, option.speed.tpot_s
 
 
 def answer_to(question: Question) -> Answer:
@@ -76,7 +82,9 @@ def _rank(option: Option) -> tuple[object, ...]:
 
 def _class(option: Option) -> tuple[bool, ...]:
     """What is compared with each other by speed; the lower, the nearer to what was asked."""
-    return not option.is_served_here, not option.offer.is_own, _dtype(option) != "auto"
+    offer = option.offer
+    checkpoint = not offer.is_own, not offer.source
+    return not option.is_served_here, *checkpoint, _dtype(option) != "auto"
 
 
 def _bound(best: Option) -> str:

@@ -1,5 +1,6 @@
 """The nearest change that makes a checkpoint possible: to the settings, the nodes, the GPUs."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,8 +15,8 @@ SHORTEST_CONTEXT = 2048
 
 def changes(question: Question, miss: Option) -> list[str]:
     """In the order in which they cost little; `miss` is the option that lacks the least."""
-    found = [*_context(miss), *_nodes(question), *_gpus(question)]
-    return found or ["nothing in the table of GPUs holds it; a smaller format or model might"]
+    found = [*_context(miss), *_load(question, miss), *_nodes(question), *_gpus(question)]
+    return found or ["none in the table of GPUs: a smaller format or model might fit"]
 
 
 def _context(miss: Option) -> Iterator[str]:
@@ -26,12 +27,29 @@ def _context(miss: Option) -> Iterator[str]:
         yield f"--context {fits // 1024 * 1024}: as much fits with {miss.candidate.layout}"
 
 
+def _load(question: Question, miss: Option) -> Iterator[str]:
+    """Fewer requests, or more time, where it fits and is only too slow."""
+    if not (miss.memory.fits and miss.is_supported):
+        return
+    if question.concurrency:
+        fewer = _first(replace(question, concurrency=None), question.hardware)
+        if fewer:
+            at_once = fewer.speed.sequences * fewer.replicas
+            yield f"--concurrency {at_once}: met by {fewer.candidate.layout} × {fewer.replicas}"
+    wanted, found, layout = question.objectives, miss.speed, miss.candidate.layout
+    if found.sequences < question.sequences(miss.replicas) < math.inf:
+        return
+    ttft_s = max(wanted.ttft_s, math.ceil(found.ttft_s * 1e3) / 1e3)
+    tpot_ms = max(wanted.tpot_s * 1e3, math.ceil(found.tpot_s * 1e3))
+    yield f"--slo ttft={ttft_s:g}s,tpot={tpot_ms:g}ms: met by {layout}"
+
+
 def _nodes(question: Question) -> Iterator[str]:
     hardware = question.hardware
     for nodes in range(hardware.nodes + 1, MOST_NODES + 1):
-        if yields := _first(question, replace(hardware, nodes=nodes)):
+        if found := _first(question, replace(hardware, nodes=nodes)):
             per_node = f"{hardware.gpus_per_node}x{hardware.gpu.name}"
-            yield f"--on {nodes}x{per_node}: fits as {yields.candidate.layout}"
+            yield f"--on {nodes}x{per_node}: fits as {found.candidate.layout}"
             return
 
 

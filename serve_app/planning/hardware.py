@@ -18,14 +18,22 @@ _LABEL = "accelerator_type:"
 def hardware_of(text: str) -> Hardware:
     """The hardware that `--on` names; raises `PlanError`."""
     if text == CLUSTER:
-        from serve_app.serving.nodes import alive_nodes  # noqa: PLC0415 - imports Ray
-
-        return of_nodes(alive_nodes())
+        return of_nodes(_alive_nodes())
     found = _WORDS.fullmatch(text)
     if found is None:
         raise PlanError(f"--on {text}: {HOW}")
     nodes, gpus, name = found.groups()
     return _hardware(row_of(name), int(nodes or 1), int(gpus))
+
+
+def _alive_nodes() -> Iterable[Mapping[str, float]]:
+    from serve_app.serving.nodes import alive_nodes  # noqa: PLC0415 - imports Ray
+
+    try:
+        return alive_nodes()
+    except ConnectionError as error:
+        how = "start one, or name the hardware, as in 8xH200"
+        raise PlanError(f"--on cluster: no Ray cluster is running here; {how}") from error
 
 
 def row_of(name: str) -> Row:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from serve_app.checking.problem import nearest
 from serve_app.core.shape import Parts, Shape
 from serve_app.core.weights import BF16, FP8, INT4, NVFP4, Checkpoint, estimated
 from serve_app.models import ModelError, cache, headers, resolve
@@ -58,7 +59,9 @@ def _model_of(name: str, *, may_ask_hub: bool) -> Model:
     if cache.is_path(name) or cache.place(name, cache.root()).is_dir():
         return _from_headers(name, headers.of_folder(_folder(name)))
     if "/" not in name or not may_ask_hub:
-        raise PlanError(f"{name} is no model that is known here; planned are {_known_words()}")
+        near = nearest(name.rpartition("/")[2], [word.rpartition("/")[2] for word in MODELS])
+        words = near or f"; planned are {_known_words()}"
+        raise PlanError(f"{name} is no model that is known here{words}")
     return _from_headers(name, headers.of_hub(name))
 
 

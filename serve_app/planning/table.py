@@ -14,7 +14,7 @@ RIGHT = range(4, 12)
 
 def page(answer: Answer) -> str:
     """All of it, ready to print."""
-    return "\n".join([*_head(answer), "", *_body(answer)])
+    return "\n".join([*_head(answer), *_body(answer)])
 
 
 def _head(answer: Answer) -> Iterable[str]:
@@ -37,6 +37,7 @@ def _head(answer: Answer) -> Iterable[str]:
 
 def _body(answer: Answer) -> Iterable[str]:
     if answer.ranked:
+        yield ""
         yield from _table([HEADS, *map(_row, range(1, SHOWN + 1), answer.ranked)])
         if len(answer.ranked) > SHOWN:
             yield f"and {len(answer.ranked) - SHOWN} more, which --json has"
