@@ -31,7 +31,7 @@ class Answer:
 
     @property
     def own_is_possible(self) -> bool:
-        return any(option.offer.is_own for option in self.ranked)
+        return any(o.offer.is_own and o.is_served_here for o in self.ranked)
 
     @property
     def nearest_miss(self) -> Option:

@@ -69,4 +69,8 @@ def _first(question: Question, hardware: Hardware) -> Option | None:
     own = replace(question.model, offers=question.model.offers[:1])
     asked = replace(question, model=own, hardware=hardware)
     possible = [o for o in options(asked) if not o.obstacle and o.is_served_here]
-    return max(possible, key=lambda o: o.output_tokens_per_s, default=None)
+    return max(possible, key=_preference, default=None)
+
+
+def _preference(option: Option) -> tuple[bool, float]:
+    return option.candidate.settings.kv_cache_dtype == "auto", option.output_tokens_per_s

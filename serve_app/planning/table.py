@@ -53,7 +53,7 @@ def _refusal(answer: Answer) -> Iterable[str]:
     miss = answer.nearest_miss
     yield ""
     name = answer.question.model.own.format.name
-    yield f"The {name} checkpoint: nothing is possible. Nearest is {miss.candidate.layout}:"
+    yield f"The {name} checkpoint: no replica is possible. Nearest is {miss.candidate.layout}:"
     yield f"  {miss.obstacle}"
     if miss.memory.missing:
         yield from _memory(miss.memory)

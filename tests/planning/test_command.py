@@ -35,7 +35,7 @@ def test_fp8_on_h100_is_short_of_so_much_and_the_nearest_changes_are_named(
 ) -> None:
     page = planned(capsys, V3, "--on", "8xH100-80")
 
-    assert "The FP8 checkpoint: nothing is possible" in page
+    assert "The FP8 checkpoint: no replica is possible" in page
     assert "short of 16.8 GB per GPU" in page
     assert "--on 2x8xH100-80: fits as TP8 PP2" in page
     assert "--on 8xH200: fits as TP8" in page
@@ -87,7 +87,7 @@ def test_json_has_every_option_and_why_not(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([V3, "--on", "1xL4"], "nothing is possible"),
+        ([V3, "--on", "1xL4"], "no replica is possible"),
         ([V3, "--on", "8xH200", "--slo", "tpot=1ms"], "--slo ttft=2s,tpot=9ms: met by TP8"),
         ([V3, "--on", "8xH200", "--slo", "ttft=1ms"], "wanted 0.001 s"),
         ([V3, "--on", "8xH200", "--concurrency", "9000"], "--concurrency 144: met by TP8 × 1"),
@@ -203,6 +203,22 @@ def test_what_is_written_passes_the_check(
     assert check_file(file) == []
     assert [line for line in lines if line not in text] == []
     assert f"serve-app check {file}" in capsys.readouterr().err
+
+
+def test_what_only_data_ranks_manage_is_shown_and_is_no_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = planned(capsys, V3, "--on", "8xH200", "--concurrency", "200", status=1)
+
+    assert "* several data ranks in an engine" in page
+    assert "no replica is possible" in page
+    assert "Best" not in page
+
+
+def test_counts_are_whole_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["plan", V3, "--on", "8xH200", "--context", "-5"])
+    assert "a whole number above 0" in capsys.readouterr().err
 
 
 def test_nothing_is_written_where_nothing_is_possible(tmp_path: Path) -> None:
