@@ -5,6 +5,7 @@ Exit status: 0 is well, 1 when nothing is possible, 2 when the question is wrong
 
 import argparse
 import sys
+from pathlib import Path
 
 from serve_app.core.roofline import Workload
 from serve_app.planning.answer import Answer, answer_to
@@ -14,17 +15,19 @@ from serve_app.planning.model import model_of
 from serve_app.planning.question import Question, context_of
 from serve_app.planning.record import as_json
 from serve_app.planning.table import page
+from serve_app.planning.writing import as_yaml
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Answer, and write what was asked for; returns the exit status."""
     try:
         answer = answer_to(_question(chosen))
-        print(as_json(answer) if chosen.json else page(answer))
-        return _write(chosen, answer) if answer.best else 1
-    except (PlanError, OSError) as error:
+        _write(chosen.write, answer)
+    except PlanError as error:
         print(f"serve-app: {error}", file=sys.stderr)
         return 2
+    print(as_json(answer) if chosen.json else page(answer))
+    return 0 if answer.best else 1
 
 
 def _question(chosen: argparse.Namespace) -> Question:
@@ -40,11 +43,11 @@ def _question(chosen: argparse.Namespace) -> Question:
     return Question(model, hardware, context, workload, chosen.slo, chosen.concurrency)
 
 
-def _write(chosen: argparse.Namespace, answer: Answer) -> int:
-    if chosen.write is None or answer.best is None:
-        return 0
-    from serve_app.planning.writing import as_yaml  # noqa: PLC0415 - as `check` is, with Ray
-
-    chosen.write.write_text(as_yaml(answer.question, answer.best), encoding="utf-8")
-    print(f"written to {chosen.write}; next: serve-app check {chosen.write}", file=sys.stderr)
-    return 0
+def _write(file: Path | None, answer: Answer) -> None:
+    if file is None or answer.best is None:
+        return
+    try:
+        file.write_text(as_yaml(answer.question, answer.best), encoding="utf-8")
+    except OSError as error:
+        raise PlanError(f"--write {file} cannot be written ({error.strerror})") from error
+    print(f"written to {file}; next: serve-app check {file}", file=sys.stderr)

@@ -46,7 +46,7 @@ def model_of(name: str, *, may_ask_hub: bool = True) -> Model:
     """The model called `name`; raises `PlanError`."""
     try:
         return _model_of(name, may_ask_hub=may_ask_hub)
-    except ModelError as error:
+    except (ModelError, OSError) as error:
         raise PlanError(f"{error}. Planned without a hub: {_known_words()}") from error
 
 
