@@ -18,16 +18,24 @@ class Attention(Protocol):
     @property
     def heads(self) -> int: ...
 
-    def split(self, hidden: int) -> int:
+    def split(self, hidden: int) -> float:
         """Parameters that tensor parallelism divides."""
         ...
 
-    def whole(self, hidden: int) -> int:
+    def whole(self, hidden: int) -> float:
         """Parameters that every tensor-parallel rank holds."""
         ...
 
     def kv_bytes(self, dtype: str, tensor: int) -> float:
         """Bytes that one of `tensor` ranks caches of a token."""
+        ...
+
+    def sequence_bytes(self, dtype: str) -> float:
+        """Bytes that a rank caches of a sequence, however long it is."""
+        ...
+
+    def read_bytes(self, context: float, dtype: str, tensor: int) -> float:
+        """Bytes of its cache that a rank reads for a token after `context` others."""
         ...
 
     def decode_flops(self, context: float, tensor: int) -> float:
@@ -65,6 +73,12 @@ class GroupedHeads:
     def kv_bytes(self, dtype: str, tensor: int) -> float:
         value_bytes = 1 if dtype == "fp8" else 2
         return 2 * self.size * math.ceil(self.kv_heads / tensor) * value_bytes
+
+    def sequence_bytes(self, dtype: str) -> float:  # noqa: ARG002
+        return 0.0
+
+    def read_bytes(self, context: float, dtype: str, tensor: int) -> float:
+        return self.kv_bytes(dtype, tensor) * context
 
     def decode_flops(self, context: float, tensor: int) -> float:
         return 4 * self.size * context * self.heads / tensor
@@ -128,6 +142,17 @@ class Latent:
         if dtype == "fp8":  # fp8_ds_mla: scales beside the latent, and the rotary part in bf16
             latent = self.kv_rank + 4 * self.kv_rank / FP8_SCALE_GROUP + 2 * self.rope
         return latent + self.indexer.kv_bytes
+
+    def sequence_bytes(self, dtype: str) -> float:  # noqa: ARG002
+        return 0.0
+
+    def read_bytes(self, context: float, dtype: str, tensor: int) -> float:
+        """All of it; a sparse model reads every index, and the rest of its best tokens."""
+        size = self.kv_bytes(dtype, tensor)
+        if self.indexer is None:
+            return size * context
+        index, attended = self.indexer.kv_bytes, min(context, self.indexer.top_k)
+        return (size - index) * attended + index * context
 
     def decode_flops(self, context: float, tensor: int) -> float:
         """Scores over latent and rotary part, values from the latent ("absorbed")."""

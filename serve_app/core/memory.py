@@ -8,7 +8,6 @@ activations from the buffers that vLLM's profiling run allocates, graphs, NCCL a
 from constants whose source stands beside them.
 """
 
-import math
 from dataclasses import dataclass
 
 from serve_app.core.layout import Candidate
@@ -38,6 +37,7 @@ class Footprint:
     buffers: float
     runtime: float
     kv_bytes_per_token: float
+    kv_bytes_per_sequence: float  # beside its tokens; 0 for all but DeepSeek V4
     token_shards: int  # ranks with tokens of their own: data × decode context
     data: int
     max_model_len: int
@@ -70,20 +70,28 @@ class Footprint:
 
     @property
     def kv_tokens(self) -> int:
-        """Of the whole engine."""
-        return max(0, int(self.kv / self.kv_bytes_per_token)) * self.token_shards
+        """Of the whole engine, were they one sequence for each data rank."""
+        tokens = (self.kv - self.kv_bytes_per_sequence) / self.kv_bytes_per_token
+        return max(0, int(tokens)) * self.token_shards
 
     @property
     def full_sequences(self) -> int:
         """Of `max_model_len` tokens, at once."""
-        return self.kv_tokens // self.data // self.max_model_len * self.data
+        return self.sequences_of(self.max_model_len)
 
     @property
     def missing(self) -> float:
         """Bytes per GPU by which it fails to hold one sequence of `max_model_len`; 0: it fits."""
+        return max(0.0, self._sequence_bytes(self.max_model_len) - self.kv)
+
+    def sequences_of(self, tokens: int) -> int:
+        """Sequences of so many tokens that the engine holds at once."""
+        return max(0, int(self.kv / self._sequence_bytes(tokens))) * self.data
+
+    def _sequence_bytes(self, tokens: int) -> float:
+        """On each of the ranks that share a sequence."""
         ranks = self.token_shards / self.data
-        needed = math.ceil(self.max_model_len / ranks) * self.kv_bytes_per_token
-        return max(0.0, needed - self.kv)
+        return tokens / ranks * self.kv_bytes_per_token + self.kv_bytes_per_sequence
 
     @property
     def fits(self) -> bool:
@@ -93,6 +101,7 @@ class Footprint:
 def footprint(candidate: Candidate) -> Footprint:
     """What one engine takes of each GPU."""
     layout, settings = candidate.layout, candidate.settings
+    attention, dtype = candidate.shape.attention, settings.kv_cache_dtype
     return Footprint(
         usable=settings.gpu_memory_utilization * candidate.hardware.gpu.memory_bytes,
         weights=_weights_on_a_gpu(candidate),
@@ -101,6 +110,7 @@ def footprint(candidate: Candidate) -> Footprint:
         buffers=_buffers(candidate),
         runtime=RUNTIME_BYTES,
         kv_bytes_per_token=kv_bytes_per_token(candidate),
+        kv_bytes_per_sequence=_kv_layers(candidate) * attention.sequence_bytes(dtype),
         token_shards=layout.data * layout.decode_context,
         data=layout.data,
         max_model_len=settings.max_model_len,
@@ -114,11 +124,13 @@ def kv_bytes_per_token(candidate: Candidate) -> float:
     other tokens instead. Measured with vLLM 0.32 on a tiny model: two ranks with 1 GiB each held
     2³⁰ / (3 layers × 576 × 2) tokens, not twice that.
     """
-    layers = candidate.layout.stage_layers(candidate.shape)
-    if candidate.settings.has_mtp:
-        layers += candidate.shape.mtp_layers
-    dtype = candidate.settings.kv_cache_dtype
-    return layers * candidate.shape.attention.kv_bytes(dtype, candidate.layout.tensor)
+    dtype, tensor = candidate.settings.kv_cache_dtype, candidate.layout.tensor
+    return _kv_layers(candidate) * candidate.shape.attention.kv_bytes(dtype, tensor)
+
+
+def _kv_layers(candidate: Candidate) -> int:
+    mtp = candidate.shape.mtp_layers if candidate.settings.has_mtp else 0
+    return candidate.layout.stage_layers(candidate.shape) + mtp
 
 
 def _weights_on_a_gpu(candidate: Candidate) -> Parts:

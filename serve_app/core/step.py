@@ -8,9 +8,7 @@ and no communication, DeepSeek-V3 on 8×H200 as TP8 is 842 tokens per second at 
 
 from dataclasses import dataclass, replace
 
-from serve_app.core.attention import Latent
 from serve_app.core.layout import Candidate
-from serve_app.core.memory import kv_bytes_per_token
 
 BANDWIDTH_ACHIEVED = 0.85  # of HBM, by kernels that stream
 KERNELS_PER_LAYER = 12  # about 730 in a step of DeepSeek-V3's 61 layers
@@ -71,7 +69,9 @@ def read_bytes(candidate: Candidate, batch: float, context: float) -> float:
     ) * layout.stage_share(shape)
     head = weights.embeddings / (1 if shape.is_tied else 2) / layout.tensor
     shards = layout.data * layout.decode_context
-    return layers + head + batch / shards * _attended(candidate, context)
+    attention, dtype = shape.attention, candidate.settings.kv_cache_dtype
+    cache = layout.stage_layers(shape) * attention.read_bytes(context, dtype, layout.tensor)
+    return layers + head + batch / shards * cache
 
 
 def decode_step(candidate: Candidate, batch: float, context: float) -> Step:
@@ -102,16 +102,6 @@ def prefill_step(candidate: Candidate, tokens: float, context: float) -> Step:
     )
     attention = candidate.shape.attention.prefill_flops(context, candidate.layout.tensor)
     return _step(candidate, tokens, attention, weights_s)
-
-
-def _attended(candidate: Candidate, context: float) -> float:
-    """Bytes of cache that a token reads: a sparse model reads its best tokens only."""
-    attention = candidate.shape.attention
-    indexer = attention.indexer if isinstance(attention, Latent) else None
-    if indexer is None or context <= indexer.top_k:
-        return kv_bytes_per_token(candidate) * context
-    index = indexer.kv_bytes * candidate.layout.stage_layers(candidate.shape)
-    return (kv_bytes_per_token(candidate) - index) * indexer.top_k + index * context
 
 
 def _step(candidate: Candidate, tokens: float, attention_flops: float, read_s: float) -> Step:

@@ -39,9 +39,11 @@ _NVFP4 = 0.5 + 1 / 16  # a 1-byte scale for 16 values
 BF16 = Format("BF16", 2.0, 2.0, 2.0, "bf16")
 FP8 = Format("FP8", _BLOCK_FP8, _BLOCK_FP8, _BLOCK_FP8, "fp8")
 NVFP4 = Format("NVFP4", 2.0, _NVFP4, 2.0, "fp4")
+# DeepSeek V4: experts in MXFP4, a 1-byte scale for 32 values, the rest in FP8.
+FP4 = Format("FP4", _BLOCK_FP8, 0.5 + 1 / 32, 0.5 + 1 / 32, "fp8")
 INT4 = Format("INT4", _GROUP_INT4, _GROUP_INT4, _GROUP_INT4, "bf16")
 
-FORMATS = {form.name: form for form in (BF16, FP8, NVFP4, INT4)}
+FORMATS = {form.name: form for form in (BF16, FP8, FP4, NVFP4, INT4)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@ from typing import Any
 
 from serve_app.checking.problem import nearest
 from serve_app.core.attention import Attention, GroupedHeads, Indexer, Latent
+from serve_app.core.compressed import COARSE, FINE, Compressed
 from serve_app.core.shape import Experts, Shape
-from serve_app.core.weights import BF16, FP8, INT4, NVFP4, Format
+from serve_app.core.weights import BF16, FP4, FP8, INT4, NVFP4, Format
 from serve_app.planning.errors import PlanError
 
 Config = Mapping[str, Any]
 
 GROUPED = ("llama", "mistral", "qwen2", "qwen3", "qwen3_moe")
 LATENT = ("deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2")
-TYPES = (*GROUPED, *LATENT)
+COMPRESSED = ("deepseek_v4",)
+TYPES = (*GROUPED, *LATENT, *COMPRESSED)
 
 
 def shape_of(config: Config, name: str) -> Shape:
@@ -29,20 +31,25 @@ def shape_of(config: Config, name: str) -> Shape:
 
 
 def _shape(config: Config, name: str) -> Shape:
-    kind, experts = config["model_type"], _experts(config)
-    layers = config["num_hidden_layers"]
     return Shape(
         name=name,
-        layers=layers,
+        layers=config["num_hidden_layers"],
         hidden=config["hidden_size"],
         vocab=config["vocab_size"],
-        width=config["intermediate_size"],
-        attention=_latent(config) if kind in LATENT else _grouped(config),
+        width=config.get("intermediate_size") or 0,
+        attention=_attention(config),
         max_model_len=config["max_position_embeddings"],
-        experts=experts,
+        experts=_experts(config),
         is_tied=bool(config.get("tie_word_embeddings", False)),
         mtp_layers=config.get("num_nextn_predict_layers") or 0,
     )
+
+
+def _attention(config: Config) -> Attention:
+    kind = config["model_type"]
+    if kind in COMPRESSED:
+        return _compressed(config)
+    return _latent(config) if kind in LATENT else _grouped(config)
 
 
 def _grouped(config: Config) -> Attention:
@@ -59,13 +66,28 @@ def _latent(config: Config) -> Attention:
         nope=config["qk_nope_head_dim"],
         rope=config["qk_rope_head_dim"],
         value=config["v_head_dim"],
-        indexer=_indexer(config),
+        indexer=_indexer(config) if config.get("index_topk") else None,
     )
 
 
-def _indexer(config: Config) -> Indexer | None:
-    if not config.get("index_topk"):
-        return None
+def _compressed(config: Config) -> Attention:
+    layers = config["num_hidden_layers"]
+    ratios = list(config["compress_ratios"])[:layers]  # those of MTP layers come last
+    return Compressed(
+        heads=config["num_attention_heads"],
+        q_rank=config["q_lora_rank"],
+        size=config["head_dim"],
+        groups=config["o_groups"],
+        o_rank=config["o_lora_rank"],
+        indexer=_indexer(config),
+        window=config["sliding_window"],
+        layers=layers,
+        fine=ratios.count(FINE),
+        coarse=ratios.count(COARSE),
+    )
+
+
+def _indexer(config: Config) -> Indexer:
     return Indexer(config["index_n_heads"], config["index_head_dim"], config["index_topk"])
 
 
@@ -97,6 +119,8 @@ def format_of(config: Config, name: str) -> Format:
     bits = _bits(quantization)
     if "nvfp4" in words or (method == "compressed-tensors" and bits == (4, "float")):
         return NVFP4
+    if config.get("expert_dtype") == "fp4":
+        return FP4
     if "fp8" in words or bits == (8, "float"):
         return FP8
     if method in {"awq", "gptq"} or bits == (4, "int"):

@@ -47,11 +47,11 @@ def _with_data_ranks(shape: Shape, ranks: int) -> Iterator[Layout]:
 
 def _shards(shape: Shape, tensor: int) -> Iterator[int]:
     """Decode context sizes: as many ranks as would otherwise cache the same."""
-    copies = tensor
-    if isinstance(shape.attention, GroupedHeads):
-        copies = tensor // shape.attention.kv_heads
-    if isinstance(shape.attention, Latent) and shape.attention.indexer:
-        copies = 1  # sparse attention is not divided
+    copies, attention = 1, shape.attention
+    if isinstance(attention, GroupedHeads):
+        copies = tensor // attention.kv_heads
+    elif isinstance(attention, Latent) and not attention.indexer:  # sparse ones are not divided
+        copies = tensor
     yield from (n for n in (2, 4, 8, 16) if n <= copies and copies % n == 0)
 
 

@@ -36,6 +36,41 @@ _V32 = _V3 | {
     "index_head_dim": 128,
     "index_topk": 2048,
 }
+_V4_FLASH = {
+    "model_type": "deepseek_v4",
+    "num_hidden_layers": 43,
+    "hidden_size": 4096,
+    "vocab_size": 129280,
+    "num_attention_heads": 64,
+    "head_dim": 512,
+    "q_lora_rank": 1024,
+    "o_groups": 8,
+    "o_lora_rank": 1024,
+    "index_n_heads": 64,
+    "index_head_dim": 128,
+    "index_topk": 512,
+    "sliding_window": 128,
+    "compress_ratios": [0, 0, *[4, 128] * 20, 4],
+    "n_routed_experts": 256,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 6,
+    "moe_intermediate_size": 2048,
+    "num_nextn_predict_layers": 1,
+    "max_position_embeddings": 1048576,
+    "expert_dtype": "fp4",
+    "quantization_config": {"quant_method": "fp8"},
+}
+_V4_PRO = _V4_FLASH | {
+    "num_hidden_layers": 61,
+    "hidden_size": 7168,
+    "num_attention_heads": 128,
+    "q_lora_rank": 1536,
+    "o_groups": 16,
+    "index_topk": 1024,
+    "compress_ratios": [128, 128, *[4, 128] * 29, 4],
+    "n_routed_experts": 384,
+    "moe_intermediate_size": 3072,
+}
 _V2_LITE = {
     "model_type": "deepseek_v2",
     "num_hidden_layers": 27,
@@ -134,6 +169,12 @@ MODELS = {
     ),
     "deepseek-ai/DeepSeek-V3.2": Known(
         _V32, "deepseek_v32", "deepseek_v3", nvfp4="nvidia/DeepSeek-V3.2-NVFP4"
+    ),
+    "deepseek-ai/DeepSeek-V4-Flash": Known(
+        _V4_FLASH, "deepseek_v4", "deepseek_v4", nvfp4="nvidia/DeepSeek-V4-Flash-NVFP4"
+    ),
+    "deepseek-ai/DeepSeek-V4-Pro": Known(
+        _V4_PRO, "deepseek_v4", "deepseek_v4", nvfp4="nvidia/DeepSeek-V4-Pro-NVFP4"
     ),
     "deepseek-ai/DeepSeek-V2-Lite": Known(_V2_LITE),
     "deepseek-ai/DeepSeek-V2-Lite-Chat": Known(_V2_LITE),

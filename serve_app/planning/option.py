@@ -4,10 +4,12 @@ Memory first: the KV cache says how many typical sequences fit. Then the largest
 that meets the objectives is what `max_num_seqs` should be.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from serve_app.core.compressed import Compressed
 from serve_app.core.layout import Candidate, Gpu, Layout, Settings
 from serve_app.core.memory import Footprint, footprint
 from serve_app.core.roofline import Speed, largest_batch, speed
@@ -21,7 +23,6 @@ MOST_SEQUENCES = 1024  # vLLM's own default on GPUs of 70 GiB and more
 STEP = 8  # CUDA graphs are captured for multiples of it
 LARGE_CHUNK, SMALL_CHUNK, SMALLEST_CHUNK = 8192, 2048, 1024
 LARGE_MEMORY = 70e9  # below it, and on A100, vLLM's default chunk is the small one
-KV_DTYPES = ("auto", "fp8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,12 @@ class Option:
 
 def options(question: Question) -> Iterator[Option]:
     """Every checkpoint, KV dtype and layout, possible or not."""
-    for offer in question.model.offers:
-        for dtype in KV_DTYPES:
-            for layout in layouts(question.model.shape, question.hardware):
-                yield option(question, offer, layout, kv_cache_dtype=dtype)
+    shape = question.model.shape
+    # DeepSeek V4 is published with an fp8 cache, which is its own precision then.
+    dtypes = ("fp8",) if isinstance(shape.attention, Compressed) else ("auto", "fp8")
+    for offer, dtype in itertools.product(question.model.offers, dtypes):
+        for layout in layouts(shape, question.hardware):
+            yield option(question, offer, layout, kv_cache_dtype=dtype)
 
 
 def option(question: Question, offer: Offer, layout: Layout, *, kv_cache_dtype: str) -> Option:
@@ -88,7 +91,7 @@ def chunk_tokens(gpu: Gpu, layout: Layout) -> int:
 def _batch(question: Question, candidate: Candidate, replicas: int) -> int:
     """Sequences of one engine: what fits, what is asked for, what meets the objectives."""
     ranks = candidate.layout.data
-    fit = footprint(candidate).kv_tokens // ranks // question.workload.tokens
+    fit = footprint(candidate).sequences_of(question.workload.tokens) // ranks
     most = min(fit // STEP * STEP or fit, MOST_SEQUENCES) * ranks
     if question.concurrency:
         return int(min(most, question.sequences(replicas)))

@@ -24,7 +24,7 @@ def as_yaml(question: Question, option: Option) -> str:
 def _engine(question: Question, option: Option) -> dict[str, object]:
     """What is in `args`."""
     settings, memory = option.candidate.settings, option.memory
-    fit = memory.kv_tokens // question.workload.tokens
+    fit = memory.sequences_of(question.workload.tokens)
     return {
         "head": _head(question, option),
         "app": _app(question),

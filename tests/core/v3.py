@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from serve_app.core.attention import GroupedHeads, Indexer, Latent
+from serve_app.core.compressed import Compressed
 from serve_app.core.layout import Candidate, Gpu, Hardware, Layout, Settings
 from serve_app.core.shape import Experts, Shape
 from serve_app.core.weights import FP8, Format, estimated
@@ -20,6 +21,28 @@ V3 = Shape(
     mtp_layers=1,
 )
 V32 = replace(V3, name="V3.2", attention=replace(LATENT, indexer=Indexer(64, 128, 2048)))
+V4_FLASH = Shape(
+    name="V4-Flash",
+    layers=43,
+    hidden=4096,
+    vocab=129280,
+    width=0,
+    attention=Compressed(64, 1024, 512, 8, 1024, Indexer(64, 128, 512), 128, 43, 21, 20),
+    max_model_len=1048576,
+    experts=Experts(routed=256, per_token=6, shared=1, width=2048, dense_layers=0),
+    mtp_layers=1,
+)
+V4_PRO = Shape(
+    name="V4-Pro",
+    layers=61,
+    hidden=7168,
+    vocab=129280,
+    width=0,
+    attention=Compressed(128, 1536, 512, 16, 1024, Indexer(64, 128, 1024), 128, 61, 30, 31),
+    max_model_len=1048576,
+    experts=Experts(routed=384, per_token=6, shared=1, width=3072, dense_layers=0),
+    mtp_layers=1,
+)
 LLAMA_8B = Shape("Llama", 32, 4096, 128256, 14336, GroupedHeads(32, 8, 128), 131072)
 
 H100 = Gpu("H100-80", 80e9, 3.35e12, 989e12, 1979e12, 0, 450e9)

@@ -51,6 +51,8 @@ def test_fp8_on_h100_is_short_of_so_much_and_the_nearest_changes_are_named(
         (V3, "8xA100-80", "NVFP4", {"tensor": 8}, 1),
         (V3, "8xMI300X", "FP8", {"tensor": 8}, 1),
         ("deepseek-ai/DeepSeek-V3.2", "8xH200", "FP8", {"tensor": 8}, 1),
+        ("deepseek-ai/DeepSeek-V4-Flash", "4xH200", "FP4", {"tensor": 2}, 2),
+        ("deepseek-ai/DeepSeek-V4-Pro", "8xB200", "FP4", {"tensor": 8}, 1),
         ("DeepSeek-R1-Distill-Llama-8B", "1xH100", "BF16", {"tensor": 1}, 1),
         ("DeepSeek-V2-Lite", "1xH100", "BF16", {"tensor": 1}, 1),
     ],
@@ -103,7 +105,7 @@ def test_status_1_is_that_nothing_is_possible(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["DeepSeek-V4", "--on", "8xH200"], "is no model that is known here; did you mean"),
+        (["DeepSeek-V5", "--on", "8xH200"], "is no model that is known here; did you mean"),
         (["./nothing", "--on", "8xH200"], "./nothing is no folder"),
         ([V3, "--on", "8xH2000"], "no figures for a GPU H2000; did you mean H200?"),
         ([V3, "--on", "8xTPU"], "known are H200"),
@@ -175,6 +177,7 @@ def test_a_shorter_context_is_named_where_it_is_enough(capsys: pytest.CaptureFix
         (V3, "2x8xH100-80", ["pipeline_parallel_size: 2", "placement_group_strategy: PACK"]),
         ("deepseek-ai/DeepSeek-R1", "8xH100", ["model: /path/on/every/node/deepseek-r1-"]),
         (V3, "4xB200", ["model: nvidia/DeepSeek-V3-FP4", "tensor_parallel_size: 4"]),
+        ("DeepSeek-V4-Flash", "4xH200", ["kv_cache_dtype: fp8", "parser: deepseek_v4"]),
         ("deepseek-ai/DeepSeek-R1", "8xH200", ["reasoning_parser: deepseek_r1"]),
         ("meta-llama/Llama-3.1-8B-Instruct", "1xH100", ["tensor_parallel_size: 1"]),
         (
