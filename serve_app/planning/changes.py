@@ -8,6 +8,7 @@ from serve_app.core.layout import Hardware
 from serve_app.planning.gpus import ROWS
 from serve_app.planning.option import Option, options
 from serve_app.planning.question import Question
+from serve_app.planning.ranking import ranked
 
 MOST_NODES = 8
 SHORTEST_CONTEXT = 2048
@@ -65,12 +66,8 @@ def _gpus(question: Question) -> Iterator[str]:
 
 
 def _first(question: Question, hardware: Hardware) -> Option | None:
-    """The first option of the checkpoint that was asked for that is possible on other hardware."""
+    """The best option of the checkpoint that was asked for, on other hardware."""
     own = replace(question.model, offers=question.model.offers[:1])
     asked = replace(question, model=own, hardware=hardware)
-    possible = [o for o in options(asked) if not o.obstacle and o.is_served_here]
-    return max(possible, key=_preference, default=None)
-
-
-def _preference(option: Option) -> tuple[bool, float]:
-    return option.candidate.settings.kv_cache_dtype == "auto", option.output_tokens_per_s
+    found = ranked(options(asked))
+    return found[0] if found and found[0].is_served_here else None

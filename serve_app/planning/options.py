@@ -14,18 +14,39 @@ _TIME = re.compile(r"(ttft|tpot)=(\d+(?:\.\d+)?)(ms|s)")
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Define the arguments of `serve-app plan`."""
     say = parser.add_argument
-    say("model", metavar="MODEL", help="a Hugging Face id, such as deepseek-ai/DeepSeek-V3; a name "
-        "or folder that `models fetch` takes")  # fmt: skip
-    say("--on", required=True, metavar="HARDWARE", help="8xH200, 2x8xH100-80, or cluster: what "
-        "`ray status` has")  # fmt: skip
-    say("--context", type=_count, metavar="N", help="longest sequence; default: the model's, up to "
-        "65536")  # fmt: skip
-    say("--concurrency", type=_count, metavar="N", help="requests at once, of all replicas; "
-        "default: as many as meet the objectives")  # fmt: skip
+    say(
+        "model",
+        metavar="MODEL",
+        help="a Hugging Face id, such as deepseek-ai/DeepSeek-V3; a name "
+        "or folder that `models fetch` takes",
+    )
+    say(
+        "--on",
+        required=True,
+        metavar="HARDWARE",
+        help="8xH200, 2x8xH100-80, or cluster: what `ray status` has",
+    )
+    say(
+        "--context",
+        type=_count,
+        metavar="N",
+        help="longest sequence; default: the model's, up to 65536",
+    )
+    say(
+        "--concurrency",
+        type=_count,
+        metavar="N",
+        help="requests at once, of all replicas; default: as many as meet the objectives",
+    )
     say("--input-tokens", type=_count, default=1536, metavar="N", help="typical (default: 1536)")
     say("--output-tokens", type=_count, default=512, metavar="N", help="typical (default: 512)")
-    say("--slo", type=_objectives, default=Objectives(), metavar="ttft=2s,tpot=80ms",
-        help="what is good enough (the default: MLPerf's for DeepSeek-R1)")  # fmt: skip
+    say(
+        "--slo",
+        type=_objectives,
+        default=Objectives(),
+        metavar="ttft=2s,tpot=80ms",
+        help="what is good enough (the default: MLPerf's for DeepSeek-R1)",
+    )
     say("--json", action="store_true", help="print everything, for programs")
     say("--write", type=Path, metavar="FILE", help="write the best as a Serve YAML")
 

@@ -43,6 +43,7 @@ def _body(answer: Answer) -> Iterable[str]:
             yield f"and {len(answer.ranked) - SHOWN} more, which --json has"
     if not answer.own_is_possible:
         yield from _refusal(answer)
+    yield from (_other(option) for option in answer.other_misses())
     if answer.best:
         yield from ("", *_winner(answer, answer.best))
     yield ""
@@ -59,6 +60,11 @@ def _refusal(answer: Answer) -> Iterable[str]:
         yield from _memory(miss.memory)
     yield "Nearest changes:"
     yield from (f"  {change}" for change in answer.changes())
+
+
+def _other(option: Option) -> str:
+    form, layout = option.offer.checkpoint.format.name, option.candidate.layout
+    return f"The {form} checkpoint: no replica is possible. Nearest is {layout}: {option.obstacle}"
 
 
 def _winner(answer: Answer, best: Option) -> Iterable[str]:

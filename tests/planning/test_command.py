@@ -27,6 +27,7 @@ def test_v3_on_h200_is_one_engine_of_eight(capsys: pytest.CaptureFixture[str]) -
     assert "671.0 B parameters, 36.6 B per token; FP8 688.6 GB" in page
     assert "Best: FP8, TP8 × 1" in page
     assert "70,272 bytes of KV cache" in page
+    assert "The BF16 checkpoint: no replica is possible. Nearest is TP8 DCP8: short of" in page
     assert "estimates" in page
 
 
