@@ -59,10 +59,8 @@ def test_a_cluster_that_cannot_be_planned_for(nodes: list[dict[str, float]], sai
 def test_every_gpu_has_a_source_and_figures_that_can_be() -> None:
     for row in ROWS:
         gpu = row.gpu
-        assert row.source
+        assert "data sheet" in row.source or "white paper" in row.source
         assert row.ray_names
-        assert gpu.fp8_flops in {0.0, *(gpu.bf16_flops * f for f in (1.9995, 2.0, 2.0001))} or (
-            1.9 < gpu.fp8_flops / gpu.bf16_flops < 2.1
-        )
+        assert gpu.fp8_flops == 0 or 1.9 < gpu.fp8_flops / gpu.bf16_flops < 2.1
         assert 10e9 < gpu.memory_bytes < 400e9
         assert 0.2e12 < gpu.bandwidth_bytes_per_s < 10e12

@@ -100,6 +100,12 @@ def test_a_model_of_a_hub_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [offer.source for offer in model.offers] == [REPO, "", "", ""]
 
 
+def test_a_repository_without_a_config_is_no_model() -> None:
+    weights = {"model.safetensors": FILES["model.safetensors"]}
+    with serving(weights) as hub, pytest.raises(ModelError, match=r"has no config\.json"):
+        headers.of_hub(REPO, endpoint=hub.endpoint)
+
+
 def test_a_model_that_the_hub_lacks_is_a_wrong_question(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(FILES) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
