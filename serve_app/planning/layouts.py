@@ -58,8 +58,10 @@ def _shards(shape: Shape, tensor: int) -> Iterator[int]:
 def _starts(shape: Shape, layout: Layout) -> bool:
     """What vLLM refuses: heads, widths, layers that cannot be divided."""
     divided = [shape.attention.heads, *([shape.width] if shape.dense_layers else [])]
-    if isinstance(shape.attention, GroupedHeads):
-        divided.append(max(shape.attention.kv_heads, layout.tensor))  # more ranks share heads
     if shape.experts and layout.expert_ranks > shape.experts.routed:
         return False
+    if isinstance(shape.attention, GroupedHeads):
+        few, many = sorted((shape.attention.kv_heads, layout.tensor))
+        if many % few:  # each rank has as many KV heads, or each head is on as many ranks
+            return False
     return shape.layers >= layout.pipeline and not any(n % layout.tensor for n in divided)
