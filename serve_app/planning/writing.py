@@ -1,10 +1,13 @@
 """An option as a Serve YAML, every value with its reason, modelled on deployments/deepseek.yaml."""
 
+import json
 import math
 import re
 from importlib.resources import files
+from pathlib import Path
 
 from serve_app.config import EngineTunables
+from serve_app.models.cache import is_path
 from serve_app.planning.option import Option
 from serve_app.planning.question import Question
 
@@ -24,7 +27,6 @@ def as_yaml(question: Question, option: Option) -> str:
 def _engine(question: Question, option: Option) -> dict[str, object]:
     """What is in `args`."""
     settings, memory = option.candidate.settings, option.memory
-    fit = memory.sequences_of(question.workload.tokens)
     return {
         "head": _head(question, option),
         "app": _app(question),
@@ -36,9 +38,17 @@ def _engine(question: Question, option: Option) -> dict[str, object]:
         "context": settings.max_model_len,
         "full": f"{memory.full_sequences} such conversations fit",
         "sequences": settings.max_num_seqs,
-        "why_sequences": f"{fit} of {question.workload.tokens} tokens fit",
+        "why_sequences": _why_sequences(question, option),
         "chunk": settings.max_num_batched_tokens,
     }
+
+
+def _why_sequences(question: Question, option: Option) -> str:
+    fit = option.memory.sequences_of(question.workload.tokens)
+    why = f"{fit} of {question.workload.tokens} tokens fit"
+    if fit <= option.candidate.settings.max_num_seqs:
+        return why
+    return f"{why}, and {'are not wanted' if question.concurrency else 'would be too slow'}"
 
 
 def _serving(question: Question, option: Option) -> dict[str, object]:
@@ -80,8 +90,10 @@ def _names(question: Question) -> list[str]:
 
 
 def _source(question: Question, option: Option) -> str:
-    if option.offer.source:
-        return option.offer.source
+    source = option.offer.source
+    if source:
+        # The replica starts in another folder, and a path may hold what YAML would read.
+        return json.dumps(str(Path(source).expanduser().absolute())) if is_path(source) else source
     form = option.offer.checkpoint.format.name
     last = _names(question)[0]
     return f"/path/on/every/node/{last}-{form.lower()}  # the folder of a checkpoint in {form}"

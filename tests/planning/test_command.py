@@ -8,6 +8,7 @@ import pytest
 
 from serve_app.checking.file import check_file
 from serve_app.cli import main
+from serve_app.planning.models import MODELS
 
 V3 = "deepseek-ai/DeepSeek-V3"
 
@@ -208,6 +209,20 @@ def test_what_is_written_passes_the_check(
     assert check_file(file) == []
     assert [line for line in lines if line not in text] == []
     assert f"serve-app check {file}" in capsys.readouterr().err
+
+
+def test_a_folder_is_written_as_every_process_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(MODELS["Qwen/Qwen3-8B"].config))
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["plan", "./my model", "--on", "1xH100", "--write", "serve.yaml"]) == 0
+    assert check_file("serve.yaml") == []
+    assert f'model: "{folder}"' in Path("serve.yaml").read_text()
+    assert "names: [my-model]" in Path("serve.yaml").read_text()
 
 
 def test_what_only_data_ranks_manage_is_shown_and_is_no_answer(
