@@ -14,11 +14,11 @@ from serve_app.core.layout import Candidate
 from serve_app.core.shape import Experts, Parts
 
 MIB, GIB = 1 << 20, 1 << 30
-# Logs of vLLM on H100 and H200 say 0.5 to 1.5 GiB for its default sizes.
+# A guess: with the guesses below, V3 as TP8 leaves what deployments/deepseek.yaml reckons with.
 GRAPH_BYTES = 1.0 * GIB
 # By number of ranks, as AIConfigurator observed: ai-dynamo/aiconfigurator, systems/*.yaml.
 NCCL_BYTES = {1: 0, 2: 342 * MIB, 4: 392 * MIB}
-# CUDA context and libraries (0.5 GiB, same source), and what the allocator cannot use.
+# CUDA context and libraries (551 MB, same source), and a guess at what the allocator cannot use.
 RUNTIME_BYTES = 1.5 * GIB
 HIDDEN_COPIES = 6  # residual, input, norm, output and two quantised copies of a layer
 LOGITS_BYTES = 10  # per vocabulary entry and sequence: bf16, float32, and the sampler's float32

@@ -13,7 +13,7 @@ from serve_app.core.layout import Candidate
 BANDWIDTH_ACHIEVED = 0.85  # of HBM, by kernels that stream
 KERNELS_PER_LAYER = 12  # about 730 in a step of DeepSeek-V3's 61 layers
 LAUNCH_S = 2e-6  # of a kernel inside a CUDA graph: a step of V3 then takes 3.3 to 4.5 ms
-EAGER_LAUNCH_S = 1e-5
+EAGER_LAUNCH_S = 1e-5  # a guess
 # An all-reduce of a few kB: AIConfigurator's p2p_latency; between nodes, fitted to the 23.1 ms
 # per token of SGLang as TP16 on two.
 LATENCY_S = 1e-5

@@ -1,10 +1,10 @@
 """Every figure about a GPU, and where it is from.
 
-Memory is the decimal number of the data sheet. Drivers report up to 7 % more, so that a plan
-errs on the safe side. Flops are dense; FP8 or FP4 of 0 is that weights are widened to bf16.
-Links are of one direction: half of what data sheets call NVLink's bandwidth, PCIe 4.0 ×16 where
-there is none. The network is one port for each GPU, of 400 Gb/s with Hopper, 800 with Blackwell,
-200 with the rest, which often lack it.
+Memory is the decimal number of the data sheet. AIConfigurator reads the same numbers as GiB, 7 %
+more: a plan errs on the safe side. Flops are dense; FP8 or FP4 of 0 is that weights are widened
+to bf16. Links are of one direction: half of what data sheets call NVLink's bandwidth, PCIe 4.0
+×16 where there is none. The network is one port for each GPU, of 400 Gb/s with Hopper, 800 with
+Blackwell, 200 with the rest, which often lack it.
 """
 
 from dataclasses import dataclass
