@@ -14,10 +14,11 @@ from serve_app import reference
 from serve_app.bench import options
 from serve_app.checking.problem import nearest
 from serve_app.keys import command as keys
+from serve_app.planning import options as planning
 from serve_app.sim.simulate import options as simulate
 from serve_app.wait import wait
 
-COMMANDS = ("bench", "check", "keys", "models", "reference", "simulate", "wait")
+COMMANDS = ("bench", "check", "keys", "models", "plan", "reference", "simulate", "wait")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("name", metavar="NAME", help="a name, a Hugging Face id, or a folder")
     fetch.add_argument("--to", type=Path, metavar="DIR", help="folder to put it into")
     fetch.set_defaults(run=_fetch)
+
+    plan = commands.add_parser("plan", help=planning.SUMMARY, usage=planning.USAGE)
+    planning.add_to(plan)
+    plan.set_defaults(run=_plan)
 
     knobs = commands.add_parser("reference", help=f"write {reference.FILE}")
     knobs.add_argument("--check", action="store_true", help="only say whether it is current")
@@ -86,6 +91,12 @@ def _fetch(chosen: argparse.Namespace) -> int:
     from serve_app.models import fetch  # noqa: PLC0415 - imports what talks to model hubs
 
     return fetch(chosen.name, to=chosen.to)
+
+
+def _plan(chosen: argparse.Namespace) -> int:
+    from serve_app.planning.command import run  # noqa: PLC0415 - imports what checks YAMLs
+
+    return run(chosen)
 
 
 def _reference(chosen: argparse.Namespace) -> int:

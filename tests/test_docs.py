@@ -32,6 +32,11 @@ def test_the_readmes_deployments_exist_and_pass_the_check(
     assert main(arguments) == 0
 
 
+@pytest.mark.parametrize("arguments", commands("serve-app plan"), ids=" ".join)
+def test_the_readmes_plans_have_an_answer(arguments: list[str]) -> None:
+    assert main(arguments) == 0
+
+
 def test_the_readme_names_every_route() -> None:
     own = ("/v1/models", "/health", "/ready", "/metrics", "/version")
 

@@ -27,8 +27,8 @@ def download(
     `endpoint` is another hub than $HF_ENDPOINT names. Raises `ModelError`.
     """
     endpoint = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    with _explained(repo, endpoint):
-        commit, files = _list(repo, endpoint)
+    with explained(repo, endpoint):
+        commit, files = listed(repo, endpoint)
         here = sum(min(_size(folder / f.path), f.size_bytes) for f in files)
         total = sum(f.size_bytes for f in files)
         check_room(total - here, folder, free)
@@ -38,7 +38,8 @@ def download(
     _verify(files, folder)
 
 
-def _list(repo: str, endpoint: str) -> tuple[str, list[RemoteFile]]:
+def listed(repo: str, endpoint: str) -> tuple[str, list[RemoteFile]]:
+    """The newest commit, and those of its files that vLLM reads; raises `ModelError`."""
     from huggingface_hub import HfApi  # noqa: PLC0415  an engine that resolves needs no hub
 
     model = HfApi(endpoint=endpoint).model_info(repo, files_metadata=True, timeout=LIST_TIMEOUT_S)
@@ -49,6 +50,21 @@ def _list(repo: str, endpoint: str) -> tuple[str, list[RemoteFile]]:
         return model.sha, wanted(files)
     except ModelError as error:
         raise ModelError(f"{repo} cannot be served: {error}") from None
+
+
+def get_range(url: str, begin: int, length: int) -> bytes:
+    """Some bytes of a file; raises what `explained` explains."""
+    from huggingface_hub.utils import build_hf_headers, get_session  # noqa: PLC0415
+
+    span = {"Range": f"bytes={begin}-{begin + length - 1}", "Accept-Encoding": "identity"}
+    answer = get_session().get(
+        url, headers=build_hf_headers() | span, follow_redirects=True, timeout=LIST_TIMEOUT_S
+    )
+    answer.raise_for_status()
+    content = bytes(answer.content)
+    if len(content) != length:
+        raise OSError(f"{len(content)} bytes came, {length} were asked for")
+    return content
 
 
 class _Transfer:
@@ -110,7 +126,7 @@ def _size(local: Path) -> int:
 
 
 @contextmanager
-def _explained(repo: str, endpoint: str) -> Iterator[None]:
+def explained(repo: str, endpoint: str) -> Iterator[None]:
     """The libraries' errors as one sentence that says what to do."""
     from huggingface_hub.utils import httpx  # noqa: PLC0415
 

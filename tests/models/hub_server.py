@@ -40,9 +40,10 @@ class Hub:
         body = self.swapped.get(name, self.files[name])
         if span is None:
             return 200, {}, body[: self.cut.get(name)]
-        begin = int(span.removeprefix("bytes=").rstrip("-"))
-        span = f"bytes {begin}-{len(body) - 1}/{len(body)}"
-        return 206, {"Content-Range": span}, body[begin:]
+        first, last = span.removeprefix("bytes=").split("-")
+        begin, end = int(first), int(last or len(body) - 1) + 1
+        span = f"bytes {begin}-{end - 1}/{len(body)}"
+        return 206, {"Content-Range": span}, body[begin:end]
 
 
 def _refusal(status, code):

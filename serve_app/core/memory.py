@@ -1,0 +1,186 @@
+"""What an engine takes of one GPU's memory, part by part, and the KV cache that is left.
+
+    kv = gpu_memory_utilization × memory − weights − activations − graphs − buffers − runtime
+    kv_tokens = kv / bytes per token on one GPU, × data ranks, × decode context ranks
+
+Weights follow from the shape of the model or from its files. The rest is estimated:
+activations from the buffers that vLLM's profiling run allocates, graphs, NCCL and runtime
+from constants whose source stands beside them.
+"""
+
+from dataclasses import dataclass
+
+from serve_app.core.layout import Candidate
+from serve_app.core.shape import Experts, Parts
+
+MIB, GIB = 1 << 20, 1 << 30
+# A guess: with the guesses below, V3 as TP8 leaves what deployments/deepseek.yaml reckons with.
+GRAPH_BYTES = 1.0 * GIB
+# By number of ranks, as AIConfigurator observed: ai-dynamo/aiconfigurator, systems/*.yaml.
+NCCL_BYTES = {1: 0, 2: 342 * MIB, 4: 392 * MIB}
+# CUDA context and libraries (551 MB, same source), and a guess at what the allocator cannot use.
+RUNTIME_BYTES = 1.5 * GIB
+HIDDEN_COPIES = 6  # residual, input, norm, output and two quantised copies of a layer
+LOGITS_BYTES = 10  # per vocabulary entry and sequence: bf16, float32, and the sampler's float32
+SCRATCH_TOKENS = 65_536  # vLLM's limit, mla_attention.py: determine_chunked_prefill_workspace_size
+SEQUENCES_IN_SCRATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes on the fullest GPU; `usable` is what vLLM may take of it."""
+
+    usable: float
+    weights: Parts
+    activations: float
+    graphs: float
+    buffers: float
+    runtime: float
+    kv_bytes_per_token: float
+    kv_bytes_per_sequence: float  # beside its tokens; 0 for all but DeepSeek V4
+    token_shards: int  # ranks with tokens of their own: data × decode context
+    data: int
+    max_model_len: int
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What is taken before the KV cache, by what it is for."""
+        weights = self.weights
+        return {
+            "attention": weights.attention_whole + weights.attention_split,
+            "shared experts": weights.shared + weights.router,
+            "routed experts": weights.routed,
+            "dense layers": weights.dense,
+            "embeddings": weights.embeddings,
+            "MTP": weights.mtp,
+            "activations": self.activations,
+            "CUDA graphs": self.graphs,
+            "communication": self.buffers,
+            "runtime": self.runtime,
+        }
+
+    @property
+    def taken(self) -> float:
+        return sum(self.parts.values())
+
+    @property
+    def kv(self) -> float:
+        """Bytes that are left for the KV cache; below 0 nothing is, and the weights miss some."""
+        return self.usable - self.taken
+
+    @property
+    def kv_tokens(self) -> int:
+        """Of the whole engine, were they one sequence for each data rank."""
+        tokens = (self.kv - self.kv_bytes_per_sequence) / self.kv_bytes_per_token
+        return max(0, int(tokens)) * self.token_shards
+
+    @property
+    def full_sequences(self) -> int:
+        """Of `max_model_len` tokens, at once."""
+        return self.sequences_of(self.max_model_len)
+
+    @property
+    def missing(self) -> float:
+        """Bytes per GPU by which it fails to hold one sequence of `max_model_len`; 0: it fits."""
+        return max(0.0, self._sequence_bytes(self.max_model_len) - self.kv)
+
+    def sequences_of(self, tokens: int) -> int:
+        """Sequences of so many tokens that the engine holds at once."""
+        return max(0, int(self.kv / self._sequence_bytes(tokens))) * self.data
+
+    def _sequence_bytes(self, tokens: int) -> float:
+        """On each of the ranks that share a sequence."""
+        ranks = self.token_shards / self.data
+        return tokens / ranks * self.kv_bytes_per_token + self.kv_bytes_per_sequence
+
+    @property
+    def fits(self) -> bool:
+        return self.missing == 0
+
+
+def footprint(candidate: Candidate) -> Footprint:
+    """What one engine takes of each GPU."""
+    layout, settings = candidate.layout, candidate.settings
+    attention, dtype = candidate.shape.attention, settings.kv_cache_dtype
+    return Footprint(
+        usable=settings.gpu_memory_utilization * candidate.hardware.gpu.memory_bytes,
+        weights=_weights_on_a_gpu(candidate),
+        activations=_activations(candidate),
+        graphs=0.0 if settings.enforce_eager else GRAPH_BYTES,
+        buffers=_buffers(candidate),
+        runtime=RUNTIME_BYTES,
+        kv_bytes_per_token=kv_bytes_per_token(candidate),
+        kv_bytes_per_sequence=_kv_layers(candidate) * attention.sequence_bytes(dtype),
+        token_shards=layout.data * layout.decode_context,
+        data=layout.data,
+        max_model_len=settings.max_model_len,
+    )
+
+
+def kv_bytes_per_token(candidate: Candidate) -> float:
+    """What a token takes of the KV cache of each GPU that caches it.
+
+    A latent is whole on every tensor-parallel rank; decode context parallelism gives each rank
+    other tokens instead. Measured with vLLM 0.32 on a tiny model: two ranks with 1 GiB each held
+    2³⁰ / (3 layers × 576 × 2) tokens, not twice that.
+    """
+    dtype, tensor = candidate.settings.kv_cache_dtype, candidate.layout.tensor
+    return _kv_layers(candidate) * candidate.shape.attention.kv_bytes(dtype, tensor)
+
+
+def _kv_layers(candidate: Candidate) -> int:
+    mtp = candidate.shape.mtp_layers if candidate.settings.has_mtp else 0
+    return candidate.layout.stage_layers(candidate.shape) + mtp
+
+
+def _weights_on_a_gpu(candidate: Candidate) -> Parts:
+    """Layers are divided by pipeline stages, their matrices by tensor ranks, experts by all."""
+    whole, layout = candidate.checkpoint.weights, candidate.layout
+    stage = layout.stage_share(candidate.shape)
+    experts = layout.expert_ranks
+    # Both embeddings are on different stages, if there are stages.
+    matrices = 1 if candidate.shape.is_tied or layout.pipeline == 1 else 2
+    return Parts(
+        attention_whole=whole.attention_whole * stage,
+        attention_split=whole.attention_split * stage / layout.tensor,
+        router=whole.router * stage,
+        shared=whole.shared * stage / layout.tensor,
+        routed=whole.routed * stage / experts,
+        dense=whole.dense * stage / layout.tensor,
+        embeddings=whole.embeddings / layout.tensor / matrices,
+        mtp=whole.mtp / experts if candidate.settings.has_mtp else 0.0,
+    )
+
+
+def _activations(candidate: Candidate) -> float:
+    """The peak of a step with a full chunk, estimated.
+
+    Hidden states; the buffers of the fused experts, tokens × experts per token × (hidden + half
+    of gate and up); keys and values of cached latents, computed anew for prefill; logits.
+    """
+    shape, layout, settings = candidate.shape, candidate.layout, candidate.settings
+    tokens = settings.max_num_batched_tokens
+    hidden = HIDDEN_COPIES * tokens * shape.hidden * 2
+    scratch = min(SEQUENCES_IN_SCRATCH * settings.max_model_len, SCRATCH_TOKENS)
+    attention = scratch * shape.attention.scratch_values(layout.tensor) * 2
+    logits = settings.max_num_seqs * shape.vocab * LOGITS_BYTES  # gathered on every rank
+    dense = tokens * 3 * shape.width / layout.tensor * 2 if shape.dense_layers else 0
+    experts = _expert_buffers(shape.experts, tokens * layout.data, shape.hidden)
+    return hidden + max(attention, dense, experts) + logits
+
+
+def _expert_buffers(experts: Experts | None, tokens: int, hidden: int) -> float:
+    """Of the tokens of all data ranks, since vLLM's default all-to-all gathers them."""
+    if experts is None:
+        return 0.0
+    return tokens * experts.per_token * (max(hidden, 2 * experts.width) + experts.width) * 2
+
+
+def _buffers(candidate: Candidate) -> float:
+    """NCCL's own, and the tokens of all data ranks where the experts are."""
+    layout, settings = candidate.layout, candidate.settings
+    nccl = NCCL_BYTES.get(layout.gpus, NCCL_BYTES[4])
+    if layout.data == 1 or not candidate.shape.experts:
+        return nccl
+    gathered = layout.data * settings.max_num_batched_tokens * candidate.shape.hidden * 2
+    return nccl + 2 * gathered
