@@ -21,7 +21,7 @@ class Member:
     engine: Replica
     ready_at: float
     typical_tokens: float
-    meter: "Meter" = field(default_factory=lambda: Meter())
+    meter: "Meter" = field(default_factory=lambda: Meter())  # noqa: PLW0108 - it is defined below
 
 
 class Meter:
