@@ -14,16 +14,6 @@ from serve_app.sim.scaling.fleet import Rates
 METER_S = 5.0
 
 
-@dataclass(slots=True, eq=False)
-class Member:
-    """One replica from its order to its end."""
-
-    engine: Replica
-    ready_at: float
-    typical_tokens: float
-    meter: "Meter" = field(default_factory=lambda: Meter())  # noqa: PLW0108 - it is defined below
-
-
 class Meter:
     """What one engine did lately, from its counters, over a sliding window."""
 
@@ -39,6 +29,16 @@ class Meter:
         decoded, decoding_s = engine.decoded - decoded, engine.decoding_s - decoding_s
         reading = min(1.0, (engine.reading_s - reading_s) / (now - at)) if now > at else 0.0
         return decoding_s / decoded if decoded else 0.0, reading
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One replica from its order to its end."""
+
+    engine: Replica
+    ready_at: float
+    typical_tokens: float
+    meter: Meter = field(default_factory=Meter)
 
 
 class Replicas:
@@ -72,10 +72,6 @@ class Replicas:
     @property
     def held(self) -> int:
         return self.ordered + len(self.draining)
-
-    @property
-    def load_s(self) -> float:
-        return self._load_s
 
     @property
     def paid_s(self) -> float:

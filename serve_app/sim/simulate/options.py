@@ -30,7 +30,7 @@ def _add_traffic(parser: argparse.ArgumentParser) -> None:
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     say = parser.add_argument
     say("--model", metavar="APPLICATION", help="which engine, where the file has several")
-    say("--calibration", type=Path, metavar="FILE", help="rates that serve-app bench has measured")
+    say("--calibration", type=Path, metavar="FILE", help="JSON with the rates of a replica")
     say("--on", metavar="HARDWARE", help="take the rates of the deployment's plan for it")
     say("--fleet", metavar="N", help="slow replicas until the busiest window needs about N")
     say("--max-replicas", metavar="N", help="default: the file's, or 2 × --fleet if that is more")

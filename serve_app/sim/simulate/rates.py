@@ -24,8 +24,8 @@ def rates_of(found: Deployment, *, calibration: Path | None, hardware: str | Non
         return _simulated(found.args.simulated)
     if hardware is None:
         raise QuestionError(
-            f"{found.name} runs vLLM, whose rates are not in the file: --calibration FILE, as "
-            "serve-app bench --calibrate writes it, or --on HARDWARE for those of a plan"
+            f"{found.name} runs vLLM, whose rates are not in the file: --calibration FILE with "
+            "what you have measured, or --on HARDWARE for those of a plan"
         )
     return _planned(found, hardware)
 
@@ -63,13 +63,9 @@ def _simulated(block: Simulated) -> Rates:
 
 
 def _planned(found: Deployment, hardware: str) -> Rates:
-    try:
-        plan: Any = import_module("serve_app.planning.rates")
-        errors: Any = import_module("serve_app.planning.errors")
-    except ImportError as error:
-        raise QuestionError(
-            f"there are no plans (--on {hardware}) in this version; use --calibration FILE"
-        ) from error
+    # By name, because a plan can ask a cluster, and so reaches what imports Ray.
+    plan: Any = import_module("serve_app.planning.rates")
+    errors: Any = import_module("serve_app.planning.errors")
     try:
         planned = plan.rates_of(found.args.model_dump(), hardware)
     except errors.PlanError as error:

@@ -8,10 +8,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
-from importlib import import_module
 from multiprocessing import get_context
-from typing import Any
 
+from serve_app.sim.scaling import oracle
 from serve_app.sim.scaling.replay import play
 from serve_app.sim.scaling.rivals import Static
 from serve_app.sim.simulate.played import Played, played
@@ -75,7 +74,6 @@ def one(question: Question, case: Case, progress: Progress) -> Played:
 
 def _oracles(question: Question, progress: Progress) -> Iterator[Played]:
     """What each window needs is found once; the schedule depends on the load time."""
-    oracle: Any = import_module("serve_app.sim.scaling.oracle")
     arrivals, began_at = list(question.traffic), time.monotonic()
     window_s = min(question.survey.windows[0].seconds, ORACLE_WINDOW_S)
     with progress.bar(f"{ORACLE}: what each window needs") as reached:

@@ -159,7 +159,6 @@ def test_a_file_with_problems_names_the_first(trace, tmp_path, capsys):
 
 
 def test_all_begin_as_the_oracle_does_and_are_held_against_it(trace, capsys):
-    pytest.importorskip("serve_app.sim.scaling.oracle")
     assert (
         main(words(trace, "--load-time", "20", "--policy", "serve-default,oracle", "--json")) == 0
     )
