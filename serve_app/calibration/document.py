@@ -31,15 +31,24 @@ class Calibration:
     def speeds(self) -> Speeds:
         return fit(self.prompts, self.decodes)
 
+    @property
+    def residuals(self) -> tuple[list[float], list[float]]:
+        """Of prompts and of decode steps: fitted ÷ measured - 1."""
+        speeds = self.speeds
+        return (
+            [speeds.ttft_s(prompt.tokens) / prompt.ttft_s - 1 for prompt in self.prompts],
+            [speeds.step_s(decode.sequences) / decode.step_s - 1 for decode in self.decodes],
+        )
+
 
 def document(found: Calibration, measured: dict[str, Any]) -> dict[str, Any]:
     """As JSON has it; `measured` says on what, when and how."""
-    speeds = found.speeds
+    prompts, decodes = found.residuals
     return {
-        "rates": asdict(speeds) | asdict(found.sizes),
+        "rates": asdict(found.speeds) | asdict(found.sizes),
         "measured": measured,
-        "prompts": [_point(p, p.ttft_s, speeds.ttft_s(p.tokens)) for p in found.prompts],
-        "decodes": [_point(d, d.step_s, speeds.step_s(d.sequences)) for d in found.decodes],
+        "prompts": _points(found.prompts, prompts),
+        "decodes": _points(found.decodes, decodes),
         "loads": [asdict(load) for load in found.loads],
     }
 
@@ -52,5 +61,6 @@ def loads_of(document: dict[str, Any]) -> list[Load]:
     ]
 
 
-def _point(point: Prompt | Decode, measured_s: float, fitted_s: float) -> dict[str, Any]:
-    return {**asdict(point), "residual": fitted_s / measured_s - 1}
+def _points(points: Sequence[Prompt | Decode], residuals: list[float]) -> list[dict[str, Any]]:
+    pairs = zip(points, residuals, strict=True)
+    return [{**asdict(point), "residual": residual} for point, residual in pairs]

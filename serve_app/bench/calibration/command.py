@@ -27,36 +27,29 @@ def run(chosen: argparse.Namespace) -> int:
         ) from error
     started_at = datetime.now(UTC)
     try:
-        text = _text(calibrate(asked), asked, started_at)
+        found = calibrate(asked)
+        text, said = _text(found, asked, started_at), summary(found, chosen.calibrate)
     except CalibrationError as error:
         raise BenchError(str(error)) from error
     chosen.calibrate.write_text(text, encoding="utf-8")
-    print(summary(chosen.calibrate, json.loads(text)))
+    print(said)
     return 0
 
 
-def summary(file: Path, found: dict[str, dict[str, float]]) -> str:
+def summary(found: Calibration, file: Path) -> str:
     """What was fitted, and what comes next."""
-    rates = found["rates"]
-    return "\n".join(
-        (
-            f"prefill {rates['prefill_tokens_per_s']:.0f} tokens/s, decode step "
-            f"{rates['decode_step_s'] * 1e3:.2f} ms + {rates['decode_step_per_seq_s'] * 1e3:.3f} "
-            "ms a further sequence,",
-            f"{rates['overhead_s'] * 1e3:.2f} ms a request, {rates['read_step_s'] * 1e3:.2f} ms a "
-            f"step that only reads; {rates['kv_tokens']} KV tokens, {rates['max_num_seqs']} "
-            f"sequences, {rates['chunk_tokens']} tokens a step",
-            f"{_worst(found)}; how well they tell a load: serve-app simulate --check {file}",
-        )
+    speeds, sizes = found.speeds, found.sizes
+    worst = [max(map(abs, residuals)) for residuals in found.residuals]
+    return (
+        f"prefill {speeds.prefill_tokens_per_s:.0f} tokens/s, decode step "
+        f"{speeds.decode_step_s * 1e3:.2f} ms + {speeds.decode_step_per_seq_s * 1e3:.3f} ms a "
+        f"sequence, {speeds.overhead_s * 1e3:.2f} ms a request, "
+        f"{speeds.read_step_s * 1e3:.2f} ms a step that only reads\n"
+        f"{sizes.kv_tokens} KV tokens, {sizes.max_num_seqs} sequences, {sizes.chunk_tokens} "
+        "tokens a step\n"
+        f"the fit is off by at most {worst[0]:.0%} for a prompt, {worst[1]:.0%} for a step\n"
+        f"how well it tells a load: serve-app simulate --check {file}"
     )
-
-
-def _worst(found: dict[str, dict[str, float]]) -> str:
-    worst = [
-        max(abs(point["residual"]) for point in found[kind])  # type: ignore[index,call-overload]
-        for kind in ("prompts", "decodes")
-    ]
-    return f"the fit is off by at most {worst[0]:.0%} for a prompt, {worst[1]:.0%} for a step"
 
 
 def _text(found: Calibration, asked: Asked, started_at: datetime) -> str:

@@ -14,6 +14,7 @@ from serve_app.bench.answer import Answer
 from serve_app.bench.ask import Ask
 from serve_app.bench.calibration import loads
 from serve_app.bench.calibration.asked import SHARES, Asked
+from serve_app.bench.calibration.settled import settled_step_s
 from serve_app.bench.calibration.sizes import sizes
 from serve_app.bench.client import Client, withheld
 from serve_app.bench.errors import BenchError
@@ -25,7 +26,6 @@ from serve_app.calibration.document import Calibration, Sizes
 from serve_app.calibration.points import Decode, Load, Prompt, Sent
 
 _REPEATS = 3  # of a prompt alone, in a round
-_SETTLED = 0.5  # of an answer: by then all prompts of its crowd have been read
 ALL_AT_ONCE = 0.0
 
 
@@ -110,15 +110,6 @@ class _Run:
     def _marked(self, asks: Sequence[Ask]) -> list[Ask]:
         words = next(self._marks)
         return [ask.marked(words) for ask in asks]
-
-
-def settled_step_s(answer: Answer) -> float | None:
-    """The time of a token in the later part of an answer, also where a chunk holds several."""
-    later = answer.itls_s[int(_SETTLED * len(answer.itls_s)) :]
-    if not later:
-        return None
-    tokens_per_chunk = (answer.output_tokens - 1) / len(answer.itls_s)
-    return sum(later) / len(later) / tokens_per_chunk
 
 
 def _complete(answers: list[Answer]) -> list[Answer]:

@@ -28,9 +28,10 @@ def rates_in(document: dict[str, Any]) -> Rates:
     """Raises what a wrong document makes."""
     found = document.get("rates", document)
     prefill, step, per_seq = (float(found[name]) for name in SPEEDS)
-    sizes = (int(found[name]) for name in SIZES)
-    extras = {name: float(found.get(name, 0.0)) for name in _EXTRAS}
-    return _checked(Rates(prefill, step, per_seq, *sizes, **extras))
+    kv_tokens, max_num_seqs, chunk_tokens = (int(found[name]) for name in SIZES)
+    overhead, read_step = (float(found.get(name, 0.0)) for name in _EXTRAS)
+    sizes = (kv_tokens, max_num_seqs, chunk_tokens)
+    return _checked(Rates(prefill, step, per_seq, *sizes, overhead, read_step))
 
 
 def _checked(rates: Rates) -> Rates:
