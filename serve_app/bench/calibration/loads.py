@@ -8,9 +8,9 @@ from serve_app.bench.words import dice_of
 from serve_app.bench.workload import Random
 
 
-def alone(asked: Asked, tokens: int, number: int) -> Ask:
+def alone(asked: Asked, tokens: int, *number: int) -> Ask:
     """One prompt of so many tokens, for its first token only."""
-    return _ask(asked.work, tokens, 1, dice_of(asked.plan.seed, "alone", tokens, number))
+    return _ask(asked.work, tokens, 1, dice_of(asked.plan.seed, "alone", tokens, *number))
 
 
 def together(asked: Asked, sequences: int, number: int) -> list[Ask]:

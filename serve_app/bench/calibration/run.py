@@ -1,7 +1,7 @@
 """Carries out a calibration. Importing this imports vLLM, which takes seconds.
 
-Each round visits prompts alone, decode steps, and the loads that check the fit, so that whatever
-else happens on the machine happens to all of them. The first load, all requests at once, says
+Each round takes turns: prompts alone and decode steps, then a load that checks the fit, so that
+whatever else happens on the machine happens to all of them. The first load, all requests at once, says
 what the endpoint can do, and the others are shares of that.
 """
 
@@ -25,7 +25,6 @@ from serve_app.bench.progress import say
 from serve_app.calibration.document import Calibration, Sizes
 from serve_app.calibration.points import Decode, Load, Prompt, Sent
 
-_REPEATS = 3  # of a prompt alone, in a round
 ALL_AT_ONCE = 0.0
 
 
@@ -70,24 +69,34 @@ class _Run:
 
     async def _round(self, number: int) -> None:
         of = f"round {number + 1}/{self._asked.plan.rounds}"
-        for tokens in self._asked.prompt_lengths:
-            self._prompts += await self._alone(tokens, number)
-        say(f"{of}  prompts alone: {_milliseconds([p.ttft_s for p in self._prompts])}")
-        for sequences in self._concurrencies:
-            answers = await self._crowd(sequences, number)
-            self._decodes += [Decode(sequences, s) for a in answers if (s := settled_step_s(a))]
-        say(f"{of}  decode steps: {_milliseconds([d.step_s for d in self._decodes])}")
-        for share in (ALL_AT_ONCE, *SHARES):
+        for place, share in enumerate((ALL_AT_ONCE, *SHARES)):
+            prompts = await self._alone(number, place)
+            decodes = await self._together(number, place)
             load = await self._load(share, number)
+            self._prompts += prompts
+            self._decodes += decodes
             self._loads.append(load)
-            say(f"{of}  {load}: {len(load.requests)} requests")
+            say(
+                f"{of}  prompts alone {_milliseconds([p.ttft_s for p in prompts])}, decode steps "
+                f"{_milliseconds([d.step_s for d in decodes])}, {len(load.requests)} requests, "
+                f"{load}"
+            )
 
-    async def _alone(self, tokens: int, number: int) -> list[Prompt]:
+    async def _alone(self, number: int, place: int) -> list[Prompt]:
+        """One of each length."""
         found = []
-        for repeat in range(_REPEATS):
-            ask = loads.alone(self._asked, tokens, number * _REPEATS + repeat)
+        for tokens in self._asked.prompt_lengths:
+            ask = loads.alone(self._asked, tokens, number, place)
             [answer] = await self._answers([ask], concurrency=1)
             found.append(Prompt(answer.input_tokens, answer.ttft_s))
+        return found
+
+    async def _together(self, number: int, place: int) -> list[Decode]:
+        """Every third number of sequences, so that a round has each of them once."""
+        found = []
+        for sequences in self._concurrencies[place :: 1 + len(SHARES)]:
+            answers = await self._crowd(sequences, number)
+            found += [Decode(sequences, s) for a in answers if (s := settled_step_s(a))]
         return found
 
     async def _crowd(self, sequences: int, number: int) -> list[Answer]:
@@ -129,4 +138,5 @@ def _sent(at_s: float, answer: Answer) -> Sent:
 
 
 def _milliseconds(values_s: Sequence[float]) -> str:
-    return f"{min(values_s) * 1e3:.1f} to {max(values_s) * 1e3:.1f} ms"
+    least, most = (f"{each(values_s, default=0.0) * 1e3:.1f}" for each in (min, max))
+    return f"{least} to {most} ms"
