@@ -11,14 +11,14 @@ from tests.bench.simulated import simulated
 pytestmark = pytest.mark.vllm
 
 KNOWN = {
-    "prefill_tokens_per_s": 4000.0,
-    "decode_step_s": 0.02,
-    "decode_step_per_seq_s": 0.001,
+    "prefill_tokens_per_s": 8000.0,
+    "decode_step_s": 0.01,
+    "decode_step_per_seq_s": 0.0005,
     "kv_tokens": 20_000,
     "max_num_seqs": 8,
 }
 SIZES = ["--kv-tokens", "20000", "--max-num-seqs", "8", "--max-num-batched-tokens", "2048"]
-LENGTHS = ["--input-tokens", "200", "--output-tokens", "24", "--rounds", "1", "--requests", "24"]
+LENGTHS = ["--input-tokens", "200", "--output-tokens", "24", "--rounds", "1", "--requests", "16"]
 
 
 def test_an_engine_of_known_rates_is_found_and_told_by_the_model(tmp_path, capsys):
@@ -29,10 +29,10 @@ def test_an_engine_of_known_rates_is_found_and_told_by_the_model(tmp_path, capsy
     assert f"serve-app simulate --check {file}" in capsys.readouterr().out
     whole = json.loads(file.read_text())
     rates = whole["rates"]
-    assert rates["prefill_tokens_per_s"] == pytest.approx(4000, rel=0.1)
-    assert rates["decode_step_s"] == pytest.approx(0.02, rel=0.1)
-    assert rates["decode_step_per_seq_s"] == pytest.approx(0.001, rel=0.3)
-    assert rates["overhead_s"] + rates["read_step_s"] < 0.02
+    assert rates["prefill_tokens_per_s"] == pytest.approx(8000, rel=0.1)
+    assert rates["decode_step_s"] == pytest.approx(0.01, rel=0.1)
+    assert rates["decode_step_per_seq_s"] == pytest.approx(0.0005, rel=0.3)
+    assert rates["overhead_s"] + rates["read_step_s"] < 0.01
     assert (rates["kv_tokens"], rates["max_num_seqs"], rates["chunk_tokens"]) == (20000, 8, 2048)
     assert whole["measured"]["machine"]["cores"]
     assert main(["simulate", "--check", str(file)]) == 0

@@ -1,8 +1,8 @@
 """Carries out a calibration. Importing this imports vLLM, which takes seconds.
 
 Each round takes turns: prompts alone and decode steps, then a load that checks the fit, so that
-whatever else happens on the machine happens to all of them. The first load, all requests at once, says
-what the endpoint can do, and the others are shares of that.
+whatever else happens on the machine happens to all of them. The first load, all requests at once,
+says what the endpoint can do, and the others are shares of that.
 """
 
 import asyncio

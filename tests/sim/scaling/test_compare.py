@@ -5,10 +5,24 @@ from dataclasses import replace
 import pytest
 
 from serve_app.calibration.points import Load, Sent
+from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.compare import Row, compare, replayed
+from serve_app.sim.scaling.engine import Replica
 from serve_app.sim.scaling.fleet import Rates
+from serve_app.sim.scaling.job import Job
 
 RATES = Rates(1000.0, 0.02, 0.001, 10_000, 8, 2048)
+
+
+class Quiet:
+    """Hears, and says nothing."""
+
+    def first_token(self, replica: Replica, job: Job) -> None: ...
+
+    def outgrew(self, replica: Replica, job: Job, tokens: int) -> int:
+        return tokens
+
+    def finished(self, replica: Replica, job: Job) -> None: ...
 
 
 def sent(at_s: float = 0.0, prompt: int = 100, answer: int = 11) -> Sent:
@@ -48,6 +62,16 @@ def test_overhead_of_one_request_keeps_no_other_waiting():
         Load(0.0, (sent(prompt=10), sent(at_s=1.0, prompt=10))), rates
     ).requests
     assert first.ttft_s == second.ttft_s == pytest.approx(5.01)
+
+
+def test_a_replica_to_which_a_request_is_on_its_way_is_not_idle():
+    clock = Clock()
+    replica = Replica("r", replace(RATES, overhead_s=5.0), clock, Quiet())
+    replica.add(Job("a", 10, 2, 12))
+    clock.run(until_s=4.0)
+    assert not replica.is_idle
+    clock.run(until_s=6.0)
+    assert replica.is_idle
 
 
 def test_a_model_under_its_own_times_is_not_off():
