@@ -37,6 +37,10 @@ class Usage(msgspec.Struct, frozen=True, array_like=True):
     cached_tokens: int = 0
     output_tokens: int = 0
 
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.output_tokens
+
 
 class Head(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """Status and headers of the answer; always the first item."""

@@ -1,22 +1,28 @@
 """Serve's autoscaling hook: read its context, ask the core, answer.
 
 It runs inside Serve's controller, ten times a second, for every application on the
-cluster. So it never raises and never blocks: what goes wrong here holds the replicas that
-there are, and is logged once.
+cluster. So it never raises and never blocks; see `serving.decider`. While there is no replica
+and somebody waits, Serve does not ask: it starts one.
 """
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ray.serve.config import AutoscalingContext
 
 from serve_app.config import PolicyKnobs
 from serve_app.core.autoscaling import Load, QueueDepthPolicy, ReplicaLoad, Targets
+from serve_app.serving.decider import Decider
+from serve_app.serving.decisions import Decisions
 
 logger = logging.getLogger("ray.serve")
 
-METRICS = ("running", "slots", "depth")
+NAMES: dict[str, type] = {
+    **dict.fromkeys(("running", "slots", "depth", "depth_tokens"), int),
+    **dict.fromkeys(("arriving_tokens_per_s", "kv_usage", "load_s", "token_s"), float),
+}
 
 
 class ScaleOnQueueDepth:
@@ -24,38 +30,30 @@ class ScaleOnQueueDepth:
 
     def __init__(self, **policy_kwargs: Any) -> None:
         knobs = PolicyKnobs.model_validate(policy_kwargs)
-        self._policy = QueueDepthPolicy(Targets(knobs.target_usage, knobs.max_age_s))
-        self._said = ""
+        self.policy = QueueDepthPolicy(Targets(knobs.target_usage, knobs.max_age_s))
+        self._decider = Decider(lambda load: self.policy.decide(load, now=time.time()))
+        self._decisions = Decisions()
 
-    def __call__(self, context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
+    def __call__(self, context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
         try:
-            decision = self._policy.decide(_load(context), now=time.time())
-            self._say(decision.reason, changes=decision.replicas != context.target_num_replicas)
-        except Exception as error:  # noqa: BLE001 - a policy that raises stops Serve's controller
-            self._say(f"hold: the policy failed with {error!r}", changes=True)
+            decision = self._decider.ask(_load(context))
+            self._decisions.note(decision, context)
+            return decision.replicas, {}
+        except Exception:  # a policy that raises stops Serve's controller
+            logger.exception("autoscaling holds")
             return context.target_num_replicas, {}
-        return decision.replicas, {}
-
-    def _say(self, reason: str, *, changes: bool) -> None:
-        if changes and reason != self._said:
-            logger.info("autoscaling: %s", reason)
-            self._said = reason
 
 
 def _load(context: AutoscalingContext) -> Load:
-    """The newest sample of each replica; a replica without one reported at the epoch."""
     raw = context.raw_metrics or {}
-    newest = {
-        name: {replica: samples[-1] for replica, samples in raw.get(name, {}).items() if samples}
-        for name in METRICS
-    }
-    replicas = []
-    for replica in context.running_replicas:
-        samples = [newest[name][replica] for name in METRICS if replica in newest[name]]
-        if len(samples) < len(METRICS):
-            replicas.append(ReplicaLoad(0, 1, reported_at=0.0))
-            continue
-        running, slots, depth = (int(sample.value) for sample in samples)
-        reported_at = min(sample.timestamp for sample in samples)
-        replicas.append(ReplicaLoad(running, max(1, slots), reported_at, depth))
-    return Load(replicas, context.target_num_replicas)
+    replicas = [_newest(raw, replica) for replica in context.running_replicas]
+    bounds = (context.capacity_adjusted_min_replicas, context.capacity_adjusted_max_replicas)
+    return Load(replicas, context.target_num_replicas, *bounds)
+
+
+def _newest(raw: Mapping[str, Mapping[Any, Any]], replica: Any) -> ReplicaLoad:
+    samples = {name: raw[name][replica][-1] for name in NAMES if raw.get(name, {}).get(replica)}
+    if len(samples) < len(NAMES):
+        return ReplicaLoad(0, 1, reported_at=0.0)  # it is silent
+    values: dict[str, Any] = {name: kind(samples[name].value) for name, kind in NAMES.items()}
+    return ReplicaLoad(reported_at=min(s.timestamp for s in samples.values()), **values)
