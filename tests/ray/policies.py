@@ -1,7 +1,6 @@
 """Policies with something inside that must not get out; named in the YAML of a test."""
 
 import logging
-import time
 from typing import Any
 
 from serve_app.core.autoscaling import Decision, Load, QueueDepthPolicy, Targets

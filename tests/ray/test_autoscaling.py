@@ -21,7 +21,7 @@ def one_to_three(document: dict[str, Any]) -> None:
     engine = document["applications"][0]
     engine["args"]["simulated"] = {"decode_step_s": 0.05, "max_num_seqs": 2, "load_s": 1.0}
     scaling = engine["deployments"][0]["autoscaling_config"]
-    scaling |= {"min_replicas": 1, "max_replicas": 3, "upscale_delay_s": 1, "downscale_delay_s": 3}
+    scaling |= {"min_replicas": 1, "max_replicas": 3}
 
 
 def test_load_takes_it_from_one_to_three_and_silence_back(tmp_path: Path) -> None:
