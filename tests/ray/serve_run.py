@@ -66,7 +66,8 @@ class ServeRun:
 
     def replicas(self, model: str) -> int:
         _, text = self.get("/ready")
-        return json.loads(text)["models"][model]["replicas"] if text.startswith("{") else 0
+        models = json.loads(text)["models"] if text.startswith("{") else {}
+        return models[model]["replicas"] if model in models else 0
 
     def until(self, condition: Any, what: str, timeout_s: float) -> float:
         """Seconds until `condition()` is true; fails with the end of the log after `timeout_s`."""
