@@ -8,7 +8,7 @@ and somebody waits, Serve does not ask: it starts one.
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 from ray.serve.config import AutoscalingContext
 
@@ -19,10 +19,8 @@ from serve_app.serving.decisions import Decisions
 
 logger = logging.getLogger("ray.serve")
 
-NAMES: dict[str, type] = {
-    **dict.fromkeys(("running", "slots", "depth", "depth_tokens"), int),
-    **dict.fromkeys(("arriving_tokens_per_s", "kv_usage", "load_s", "token_s"), float),
-}
+KINDS = {name: kind for name, kind in get_type_hints(ReplicaLoad).items() if name != "reported_at"}
+NEEDED = frozenset({"running", "slots", "depth"})
 
 
 class ScaleOnQueueDepth:
@@ -52,8 +50,8 @@ def _load(context: AutoscalingContext) -> Load:
 
 
 def _newest(raw: Mapping[str, Mapping[Any, Any]], replica: Any) -> ReplicaLoad:
-    samples = {name: raw[name][replica][-1] for name in NAMES if raw.get(name, {}).get(replica)}
-    if len(samples) < len(NAMES):
-        return ReplicaLoad(0, 1, reported_at=0.0)  # it is silent
-    values: dict[str, Any] = {name: kind(samples[name].value) for name, kind in NAMES.items()}
+    samples = {name: raw[name][replica][-1] for name in KINDS if raw.get(name, {}).get(replica)}
+    if not samples.keys() >= NEEDED:
+        return ReplicaLoad(0, 1, reported_at=0.0)  # it is silent, or hears no gateway
+    values: dict[str, Any] = {name: KINDS[name](sample.value) for name, sample in samples.items()}
     return ReplicaLoad(reported_at=min(s.timestamp for s in samples.values()), **values)

@@ -9,11 +9,11 @@ from ray.serve._private.common import DeploymentID, ReplicaID, TimeStampedValue
 from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
 from serve_app.core.autoscaling import Decision, Load
-from serve_app.serving.autoscaler import NAMES, ScaleOnQueueDepth
+from serve_app.serving.autoscaler import KINDS, ScaleOnQueueDepth
 
 ENGINE = DeploymentID("Engine", "app")
 REPLICA = ReplicaID("r", ENGINE)
-IDLE = dict.fromkeys(NAMES, 0.0) | {"slots": 10.0}
+IDLE = dict.fromkeys(KINDS, 0.0) | {"slots": 10.0}
 
 
 def context(
@@ -80,7 +80,8 @@ def settled(it: ScaleOnQueueDepth, seen: AutoscalingContext) -> int:
 
 def test_the_policy_sees_the_newest_report_of_each_replica_and_the_bounds() -> None:
     it, told = asked(Decision(3, "load", "1 → 3"))
-    report = dict(zip(NAMES, (5, 10, 7, 900, 12.5, 0.25, 42.0, 0.01), strict=True))
+    report = {"running": 5, "slots": 10, "depth": 7, "depth_tokens": 900}
+    report |= {"arriving_tokens_per_s": 12.5, "kv_usage": 0.25, "load_s": 42.0, "token_s": 0.01}
 
     assert settled(it, context(report, target=1, least=1, most=5)) == 3
     (replica,) = told.loads[0].replicas
@@ -91,7 +92,7 @@ def test_the_policy_sees_the_newest_report_of_each_replica_and_the_bounds() -> N
     assert (told.loads[0].target, told.loads[0].least, told.loads[0].most) == (1, 1, 5)
 
 
-def test_a_replica_that_lacks_a_number_is_silent() -> None:
+def test_a_replica_that_hears_no_gateway_is_no_data_like_a_silent_one() -> None:
     it, told = asked(Decision(2, "load", "2 → 2"))
     without_depth = {name: value for name, value in IDLE.items() if name != "depth"}
 
