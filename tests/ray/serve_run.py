@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 BIN = Path(sys.executable).parent
@@ -46,6 +47,12 @@ class ServeRun:
     @property
     def log(self) -> str:
         return self._log.read_text(errors="replace")
+
+    @property
+    def dashboard(self) -> str:
+        found = re.search(r"[Vv]iew the dashboard at (?:\S*?)(\d+\.\d+\.\d+\.\d+:\d+)", self.log)
+        assert found is not None, self.log
+        return f"http://{found[1]}"
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body; status 0 while nothing answers."""
@@ -121,10 +128,27 @@ def way_in(name: str, to: Path, *, ports_from: int) -> Path:
 
 def deploy(file: Path, running: ServeRun) -> None:
     """`serve deploy` of another version of what runs there."""
-    found = re.search(r"[Vv]iew the dashboard at (?:\S*?)(\d+\.\d+\.\d+\.\d+:\d+)", running.log)
-    assert found is not None, running.log
-    command = [BIN / "serve", "deploy", "--address", f"http://{found[1]}", file]
-    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=60)
+    _printed("serve", "deploy", "--address", running.dashboard, str(file))
+
+
+def serve_status(running: ServeRun, application: str) -> dict[str, Any]:
+    """What `serve status` prints."""
+    command = ["serve", "status", "--address", running.dashboard, "--name", application]
+    return yaml.safe_load(_printed(*command))
+
+
+def ray_status(running: ServeRun) -> str:
+    """What `ray status` prints."""
+    said = [" ".join(p.cmdline()) for p in psutil.Process(running.process.pid).children()]
+    (address,) = {found[1] for line in said if (found := re.search(r"gcs-address=(\S+)", line))}
+    return _printed("ray", "status", "--address", address)
+
+
+def _printed(program: str, *arguments: str) -> str:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "RAY_ADDRESS"}
+    command = [BIN / program, *arguments]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+    return done.stdout.decode()
 
 
 def variant(name: str, to: Path, change: Any) -> Path:

@@ -119,6 +119,19 @@ def test_only_operators_are_told_how_the_servers_are_set_up(file: Path) -> None:
     assert json.loads(status_of(app, "GET", "/ready", ours)[1])["models"]["m"]["detail"]
 
 
+def test_only_operators_are_told_that_more_replicas_are_wanted_than_there_are(file: Path) -> None:
+    tenants = GatewayTunables.model_validate({"tenants": {"ops": {"operator": True}}}).tenants
+    key, ours = add_key(file, "acme"), add_key(file, "ops")
+    short = lane(ScriptedEngines(a=[LAST]))
+    short.shortfall = "wants 2 replicas, 1 serves, 1 loads"
+    keys = ring(file, tenants=tenants)
+    app = Ingress({"m": short}, GatewayTunables(), Metrics(), limiter=Limiter("here"), keys=keys)
+
+    models = [json.loads(status_of(app, "GET", "/ready", k)[1])["models"]["m"] for k in (key, ours)]
+    assert models[0] == {"ready": True, "replicas": 1, "depth": 0}
+    assert models[1] == models[0] | {"shortfall": short.shortfall}
+
+
 ORIGIN = "https://chat.example"
 PREFLIGHT: Headers = [
     (b"origin", ORIGIN.encode()),
