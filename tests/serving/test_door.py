@@ -17,11 +17,11 @@ from serve_app.keys.record import new_key
 from serve_app.serving.auth import Door, identity_of
 from serve_app.serving.ingress import ENGINE_ROUTES, Ingress
 from serve_app.serving.keys import KeyRing
-from serve_app.serving.lane import Absence
 from serve_app.serving.metrics import Metrics
+from serve_app.serving.standing import Absence
 from tests.serving.at_the_door import Headers, answer, bearer, ingress, scope_of
 from tests.serving.keyed import NOON, add_key, ring
-from tests.serving.scripted import ScriptedEngines, lane
+from tests.serving.scripted import LAST, ScriptedEngines, lane
 
 
 def seen_behind(door_keys: KeyRing | None, headers: Headers, **tenants: Any) -> tuple[Scope, Scope]:
