@@ -5,7 +5,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tests.ray.serve_run import ServeRun
 
@@ -25,10 +25,8 @@ def watch(running: ServeRun, application: str) -> Iterator[list[Seen]]:
 
     def look() -> None:
         while not is_over.wait(INTERVAL_S):
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                found = json.load(answer)["applications"][application]["deployments"]["Engine"]
-            serving = sum(replica["state"] == "RUNNING" for replica in found["replicas"])
-            seen.append((time.monotonic() - began, found["target_num_replicas"], serving))
+            with suppress(OSError, KeyError):  # Serve's controller is not there, or is not ready
+                seen.append((time.monotonic() - began, *_replicas(url, application)))
 
     watching = threading.Thread(target=look)
     watching.start()
@@ -37,6 +35,13 @@ def watch(running: ServeRun, application: str) -> Iterator[list[Seen]]:
     finally:
         is_over.set()
         watching.join()
+
+
+def _replicas(url: str, application: str) -> tuple[int, int]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        found = json.load(answer)["applications"][application]["deployments"]["Engine"]
+    serving = sum(replica["state"] == "RUNNING" for replica in found["replicas"])
+    return found["target_num_replicas"], serving
 
 
 def steps(seen: list[Seen]) -> list[Seen]:

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +139,23 @@ def serve_status(running: ServeRun, application: str) -> dict[str, Any]:
 
 def ray_status(running: ServeRun) -> str:
     """What `ray status` prints."""
-    said = [" ".join(p.cmdline()) for p in psutil.Process(running.process.pid).children()]
-    (address,) = {found[1] for line in said if (found := re.search(r"gcs-address=(\S+)", line))}
-    return _printed("ray", "status", "--address", address)
+    found = (re.search(r"gcs-address=(\S+)", line) for line in _processes(running).values())
+    return _printed("ray", "status", "--address", next(match[1] for match in found if match))
+
+
+def actor(running: ServeRun, name: str) -> int:
+    """The process of a Ray actor with this name; 0 while there is none."""
+    lines = _processes(running).items()
+    return next((pid for pid, line in lines if line.startswith(f"ray::{name}")), 0)
+
+
+def _processes(running: ServeRun) -> dict[int, str]:
+    """All that it has started, by what `ps` would show."""
+    lines = {}
+    for process in psutil.Process(running.process.pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            lines[process.pid] = " ".join(process.cmdline())
+    return lines
 
 
 def _printed(program: str, *arguments: str) -> str:
