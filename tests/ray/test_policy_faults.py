@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.ray.serve_run import ServeRun, deploy, serve_run, variant
+from tests.ray.serve_run import ServeRun, deploy, serve_run, serve_status, variant
 
 pytestmark = pytest.mark.ray
 
@@ -30,9 +30,12 @@ def two_broken(document: dict[str, Any]) -> None:
 
 
 def and_a_healthy_one(document: dict[str, Any]) -> None:
-    healthy = named(document["applications"][0], "healthy")
+    """After one whose policy cannot even be made."""
+    misspelt, healthy = (named(document["applications"][0], n) for n in ("misspelt", "healthy"))
+    scaling = misspelt["deployments"][0]["autoscaling_config"]
+    scaling["policy"]["policy_kwargs"] = {"target_usagee": 0.5}
     two_broken(document)
-    document["applications"].append(healthy)
+    document["applications"] += [misspelt, healthy]
     document["applications"][2]["args"]["models"]["healthy"] = "healthy"
 
 
@@ -72,6 +75,9 @@ def test_another_application_is_deployed_and_serves_as_ever(
     assert took_s < 30  # its process, and a new one for the gateway, which has a new model
     assert ask(broken, "healthy") == 200
     assert [ask(broken, name) for name in ("raises", "hangs")] == [200, 200]
+    refused = serve_status(broken, "misspelt")
+    assert refused["status"] == "DEPLOY_FAILED"
+    assert "target_usagee: unknown key; did you mean target_usage?" in refused["message"]
     assert broken.log.count("made to raise") == 1
     assert broken.log.count("has not answered") == 1
 

@@ -9,7 +9,8 @@ from ray.serve._private.common import DeploymentID, ReplicaID, TimeStampedValue
 from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
 from serve_app.core.autoscaling import Decision, Load
-from serve_app.serving.autoscaler import KINDS, ScaleOnQueueDepth
+from serve_app.serving.autoscaler import ScaleOnQueueDepth
+from serve_app.serving.reports import KINDS
 
 ENGINE = DeploymentID("Engine", "app")
 REPLICA = ReplicaID("r", ENGINE)
@@ -109,6 +110,14 @@ def test_a_policy_that_raises_holds_and_is_logged_once(caplog: pytest.LogCapture
     assert [record.message for record in caplog.records] == [
         "autoscaling of app: hold: the policy failed with RuntimeError('boom')"
     ]
+
+
+def test_knobs_that_are_misspelt_hold_and_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    it = ScaleOnQueueDepth(target_usagee=0.5)
+    with caplog.at_level(logging.INFO, logger="ray.serve"):
+        assert settled(it, context(IDLE, target=4)) == 4
+
+    assert "target_usagee" in caplog.text
 
 
 def test_a_context_that_cannot_be_read_holds() -> None:
