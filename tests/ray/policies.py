@@ -1,50 +1,39 @@
 """Policies with something inside that must not get out; named in the YAML of a test."""
 
 import logging
+import time
 from typing import Any
 
-from serve_app.core.autoscaling import Decision, Load, QueueDepthPolicy, Targets
+from serve_app.core.autoscaling import Decision, Load
 from serve_app.serving.autoscaler import ScaleOnQueueDepth
 
-AGE = "oldest report"
+AGE = "oldest report so far"
 
 
-class _Raising:
-    def decide(self, load: Load, *, now: float) -> Decision:
+class Raises(ScaleOnQueueDepth):
+    def _decide(self, load: Load) -> Decision:
         raise RuntimeError("made to raise")
 
 
-class _Hanging:
+class Hangs(ScaleOnQueueDepth):
     """Spins, which is worse than a sleep: it never gives the interpreter back by itself."""
 
-    def decide(self, load: Load, *, now: float) -> Decision:
+    def _decide(self, load: Load) -> Decision:
         while True:
             pass
 
 
-class _Watching(QueueDepthPolicy):
-    """Logs how old what it sees is."""
-
-    def decide(self, load: Load, *, now: float) -> Decision:
-        ages = [now - replica.reported_at for replica in load.replicas if replica.reported_at]
-        if ages:
-            logging.getLogger("ray.serve").info("%s %.3f s", AGE, max(ages))
-        return super().decide(load, now=now)
-
-
-class Raises(ScaleOnQueueDepth):
-    def __init__(self, **policy_kwargs: Any) -> None:
-        super().__init__(**policy_kwargs)
-        self.policy = _Raising()  # type: ignore[assignment]
-
-
-class Hangs(ScaleOnQueueDepth):
-    def __init__(self, **policy_kwargs: Any) -> None:
-        super().__init__(**policy_kwargs)
-        self.policy = _Hanging()  # type: ignore[assignment]
-
-
 class Watches(ScaleOnQueueDepth):
+    """Decides as ever, and logs how old what it sees is."""
+
     def __init__(self, **policy_kwargs: Any) -> None:
         super().__init__(**policy_kwargs)
-        self.policy = _Watching(Targets())
+        self._age_s = 0.0
+
+    def _decide(self, load: Load) -> Decision:
+        ages = [time.time() - replica.reported_at for replica in load.replicas]
+        age_s = max((age for age in ages if age < 1e6), default=0.0)  # others have not spoken
+        if age_s > self._age_s:
+            self._age_s = age_s
+            logging.getLogger("ray.serve").info("%s: %.3f s", AGE, age_s)
+        return super()._decide(load)

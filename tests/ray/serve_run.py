@@ -126,6 +126,13 @@ def way_in(name: str, to: Path, *, ports_from: int) -> Path:
     return to
 
 
+def importable(folder: Path) -> Path:
+    """Variables with which Serve finds the modules of these tests."""
+    to = folder / "variables"
+    to.write_text(f"PYTHONPATH={Path(__file__).parents[2]}{os.pathsep}$PYTHONPATH\n")
+    return to
+
+
 def deploy(file: Path, running: ServeRun) -> None:
     """`serve deploy` of another version of what runs there."""
     _printed("serve", "deploy", "--address", running.dashboard, str(file))

@@ -5,13 +5,16 @@ Two models at once, one that always has a replica and one that is at zero when n
 
 import asyncio
 import copy
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from serve_app.config import GatewayTunables
 from tests.ray.fleet import Seen, steps, watch
-from tests.ray.serve_run import serve_run, variant
+from tests.ray.policies import AGE
+from tests.ray.serve_run import importable, serve_run, variant
 from tests.ray.traffic import Told, play, steady
 
 pytestmark = pytest.mark.ray
@@ -19,6 +22,7 @@ pytestmark = pytest.mark.ray
 PORT = 18144
 LOAD_S = 20.0
 HEARTBEAT_S = 1.0
+BEAT_S = GatewayTunables().beat_interval_s
 # Four sequences at once, 50 ms a token: 40 tokens take 2 s, and a replica does 2 requests a second.
 ENGINE = {"decode_step_s": 0.05, "max_num_seqs": 4, "load_s": LOAD_S}
 FROM_ONE = [
@@ -36,6 +40,7 @@ class Played:
 
     told: list[Told]
     seen: list[Seen]
+    log: str
 
     @property
     def wanted(self) -> list[int]:
@@ -57,6 +62,7 @@ def two_models(document: dict[str, Any]) -> None:
         scaling = deployment["autoscaling_config"]
         scaling |= {"min_replicas": least, "initial_replicas": least, "max_replicas": MOST}
         scaling["downscale_to_zero_delay_s"] = 2
+        scaling["policy"]["policy_function"] = "tests.ray.policies:Watches"
     document["applications"] = [*engines, gateway]
     gateway["args"]["models"] = {"one": "one", "zero": "zero"}
     gateway["deployments"][0]["user_config"] = {"heartbeat_interval_s": HEARTBEAT_S}
@@ -66,16 +72,17 @@ def two_models(document: dict[str, Any]) -> None:
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
     folder = tmp_path_factory.mktemp("live")
     file = variant("simulated.yaml", folder / "live.yaml", two_models)
-    with serve_run(file, folder / "log", port=PORT) as running:
+    with serve_run(file, folder / "log", port=PORT, variables=importable(folder)) as running:
         running.until(lambda: running.replicas("one") == 1, "one replica", timeout_s=120)
         with watch(running, "one") as of_one, watch(running, "zero") as of_zero:
             told = asyncio.run(_play_both(running.url))
             for name, least in (("one", 1), ("zero", 0)):
                 settles = lambda name=name, least=least: running.replicas(name) == least  # noqa: E731
                 running.until(settles, f"{name} at {least}", timeout_s=60)
-        decisions = [line for line in running.log.splitlines() if "autoscaling of" in line]
+        log = running.log
+    decisions = [line for line in log.splitlines() if "autoscaling of" in line]
     print("\n".join([*map(str, steps(of_one)), *map(str, steps(of_zero)), *decisions]))
-    return {"one": Played(told[0], of_one), "zero": Played(told[1], of_zero)}
+    return {"one": Played(told[0], of_one, log), "zero": Played(told[1], of_zero, log)}
 
 
 async def _play_both(url: str) -> list[list[Told]]:
@@ -111,3 +118,10 @@ def test_who_is_held_while_the_first_replica_loads_hears_heartbeats(
     first = played["zero"].told[0]
     assert first.ended_s - first.began_s >= LOAD_S
     assert first.heartbeats >= 0.8 * LOAD_S / HEARTBEAT_S
+
+
+def test_what_the_policy_sees_is_no_older_than_two_seconds(played: dict[str, Played]) -> None:
+    ages = re.findall(rf"{AGE}: ([0-9.]+) s", played["one"].log)
+
+    assert ages
+    assert max(map(float, ages)) + BEAT_S < 2.0  # a depth was as old as a beat when it was reported

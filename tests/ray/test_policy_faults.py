@@ -1,7 +1,6 @@
 """A policy that raises, and one that hangs, inside: Serve's controller and everybody else go on."""
 
 import copy
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.ray.serve_run import ServeRun, deploy, serve_run, serve_status, variant
+from tests.ray.serve_run import ServeRun, deploy, importable, serve_run, serve_status, variant
 
 pytestmark = pytest.mark.ray
 
 PORT = 18142
-REPOSITORY = Path(__file__).parents[2]
 HUNG_AFTER_S = 5.0
 
 
@@ -50,9 +48,7 @@ def named(engine: dict[str, Any], name: str) -> dict[str, Any]:
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeRun]:
     folder = tmp_path_factory.mktemp("broken")
     file = variant("simulated.yaml", folder / "broken.yaml", two_broken)
-    variables = folder / "variables"
-    variables.write_text(f"PYTHONPATH={REPOSITORY}{os.pathsep}$PYTHONPATH\n")
-    with serve_run(file, folder / "log", port=PORT, variables=variables) as running:
+    with serve_run(file, folder / "log", port=PORT, variables=importable(folder)) as running:
         running.until(lambda: running.get("/health")[0] == 200, "gateway", timeout_s=90)
         yield running
 
