@@ -12,6 +12,7 @@ from ray.exceptions import RayError
 from ray.serve.schema import ApplicationStatus
 
 from serve_app.core.shortfall import Ordered, shortfall
+from serve_app.serving.engines import ENGINE
 from serve_app.serving.preflight import CONTROLLER_TIMEOUT_S, demand
 
 LONGEST_DETAIL = 500
@@ -71,15 +72,26 @@ def shortfalls(names: Iterable[str]) -> Mapping[str, str]:
     return {name: said for name, said in missing.items() if said}
 
 
-def _missing(details: Details) -> str:
-    for deployment in details["deployments"].values():
-        states = [(replica["state"], replica.get("node_id")) for replica in deployment["replicas"]]
-        serving = sum(state_ == "RUNNING" for state_, _ in states)
-        loading = sum(state_ in STARTING and node_id is not None for state_, node_id in states)
-        bundles, strategy = demand(deployment["deployment_config"])
-        ordered = Ordered(deployment["target_num_replicas"], serving, loading, bundles, strategy)
-        return shortfall(ordered, list(state.available_resources_per_node().values()))
-    return ""
+def ordered(engine: Details) -> Ordered:
+    """The replicas of a deployment, from what the controller says of it."""
+    replicas = [(replica["state"], replica.get("node_id")) for replica in engine["replicas"]]
+    bundles, strategy = demand(engine["deployment_config"])
+    return Ordered(
+        engine["target_num_replicas"],
+        serving=sum(at == "RUNNING" for at, _ in replicas),
+        loading=sum(at in STARTING and node_id is not None for at, node_id in replicas),
+        bundles=bundles,
+        strategy=strategy,
+    )
+
+
+def _missing(application: Details) -> str:
+    engine = application["deployments"].get(ENGINE)
+    try:
+        free = list(state.available_resources_per_node().values())
+    except RayError:  # no GCS, no answer
+        return ""
+    return shortfall(ordered(engine), free) if engine is not None else ""
 
 
 def _last_line(message: str) -> str:
