@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def test_engines_whose_policy_is_broken_serve(broken: ServeRun) -> None:
 def test_another_application_is_deployed_and_serves_as_ever(
     broken: ServeRun, tmp_path: Path
 ) -> None:
+    status = partial(serve_status, broken)
     deploy(variant("simulated.yaml", tmp_path / "healthy.yaml", and_a_healthy_one), broken)
 
     took_s = broken.until(lambda: broken.replicas("healthy") == 1, "healthy to serve", 60)
@@ -71,9 +73,8 @@ def test_another_application_is_deployed_and_serves_as_ever(
     assert took_s < 30  # its process, and a new one for the gateway, which has a new model
     assert ask(broken, "healthy") == 200
     assert [ask(broken, name) for name in ("raises", "hangs")] == [200, 200]
-    refused = serve_status(broken, "misspelt")
-    assert refused["status"] == "DEPLOY_FAILED"
-    assert "target_usagee: unknown key; did you mean target_usage?" in refused["message"]
+    broken.until(lambda: status("misspelt")["status"] == "DEPLOY_FAILED", "refusal", 30)
+    assert "target_usagee: unknown key; did you mean target_usage?" in status("misspelt")["message"]
     assert broken.log.count("made to raise") == 1
     assert broken.log.count("has not answered") == 1
 
