@@ -148,3 +148,12 @@ def test_no_replica_and_one_on_its_way_is_no_reason_to_call_it_back() -> None:
 
 def test_silence_of_all_replicas_holds() -> None:
     assert settled(ScaleOnQueueDepth(), context(IDLE, IDLE, target=5, age_s=60)) == 5
+
+
+@pytest.mark.xfail(reason="the policy has no memory yet", strict=False)
+def test_a_policy_that_was_born_just_now_holds_an_idle_fleet() -> None:
+    """As after a restart of Serve's controller: what it knew is gone."""
+    fleet = context(*[IDLE] * 6, target=6)
+    it = ScaleOnQueueDepth()
+    for _ in range(20):
+        assert settled(it, fleet) == 6
