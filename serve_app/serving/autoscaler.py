@@ -12,7 +12,8 @@ from typing import Any
 from ray.serve.config import AutoscalingContext
 
 from serve_app.config import PolicyKnobs
-from serve_app.core.autoscaling import Decision, Load, QueueDepthPolicy, Targets
+from serve_app.core.autoscaling import Decision, QueueDepthPolicy, Targets
+from serve_app.core.report import Load
 from serve_app.serving.decider import Decider
 from serve_app.serving.decisions import Decisions
 from serve_app.serving.reports import load_of

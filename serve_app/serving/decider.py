@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serve_app.core.autoscaling import Decision, Load
+from serve_app.core.autoscaling import Decision
+from serve_app.core.report import Load
 
 Decide = Callable[[Load], Decision]
 

@@ -5,7 +5,7 @@ from typing import Any, get_type_hints
 
 from ray.serve.config import AutoscalingContext
 
-from serve_app.core.autoscaling import Load, ReplicaLoad
+from serve_app.core.report import Load, ReplicaLoad
 
 KINDS = {name: kind for name, kind in get_type_hints(ReplicaLoad).items() if name != "reported_at"}
 NEEDED = frozenset({"running", "slots", "depth"})

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.core.autoscaling import Load, QueueDepthPolicy, ReplicaLoad, Targets
+from serve_app.core.autoscaling import QueueDepthPolicy, Targets
+from serve_app.core.report import Load, ReplicaLoad
 
 
 def load(*replicas: tuple[int, int], target: int = 1, age_s: float = 0.0) -> Load:

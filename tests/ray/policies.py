@@ -3,7 +3,8 @@
 import logging
 import time
 
-from serve_app.core.autoscaling import Decision, Load
+from serve_app.core.autoscaling import Decision
+from serve_app.core.report import Load
 from serve_app.serving.autoscaler import ScaleOnQueueDepth
 
 AGE = "oldest report"

@@ -8,7 +8,8 @@ import pytest
 from ray.serve._private.common import DeploymentID, ReplicaID, TimeStampedValue
 from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
-from serve_app.core.autoscaling import Decision, Load
+from serve_app.core.autoscaling import Decision
+from serve_app.core.report import Load
 from serve_app.serving.autoscaler import ScaleOnQueueDepth
 from serve_app.serving.reports import KINDS
 

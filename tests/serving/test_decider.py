@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from serve_app.core.autoscaling import Decision, Load
+from serve_app.core.autoscaling import Decision
+from serve_app.core.report import Load
 from serve_app.serving.decider import Decider
 from tests.serving.scripted import ManualClock
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from serve_app.core.autoscaling import Decision, Load
+from serve_app.core.autoscaling import Decision
+from serve_app.core.report import Load
 
 
 @dataclass(frozen=True, slots=True)

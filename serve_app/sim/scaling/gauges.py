@@ -5,11 +5,11 @@ import math
 from collections import deque
 
 from serve_app.core.arrivals import ArrivalRate
+from serve_app.core.slot_time import SlotTime
 from serve_app.sim.scaling.fleet import Rates, Slo
 from serve_app.sim.traffic import Arrival
 
 LATENESS_WINDOW_S = 30.0
-FORGETS = 0.02
 
 
 class Lateness:
@@ -36,7 +36,7 @@ class Gauges:
         self.ttft = Lateness()
         self.tpot = Lateness()
         self.arrivals = ArrivalRate()
-        self.token_s = 0.0
+        self.slot_time = SlotTime()
         self._rates = rates
         self._slo = slo
 
@@ -48,8 +48,3 @@ class Gauges:
         """Of an answer of so many tokens whose first to last took so long."""
         limit_s = self._slo.tpot_s or self._slo.tpot_times * self._rates.decode_step_s
         return seconds / (tokens - 1) / limit_s if tokens > 1 and limit_s else 0.0
-
-    def ended(self, seconds: float, tokens: int) -> None:
-        """An answer had a slot for so long, for so many tokens of prompt and answer."""
-        token_s = seconds / tokens
-        self.token_s += (FORGETS if self.token_s else 1.0) * (token_s - self.token_s)

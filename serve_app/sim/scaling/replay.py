@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from serve_app.config import EngineTunables, GatewayTunables
-from serve_app.core.autoscaling import Load, ReplicaLoad
+from serve_app.core.report import Load, ReplicaLoad
 from serve_app.core.dispatch import SLACK, Assignment, Dispatcher
 from serve_app.core.forecast import Forecast
 from serve_app.core.queue import WaitingQueue
@@ -191,7 +191,8 @@ class Replay:
         ratio = self.gauges.tpot_ratio(now - ongoing.first_at, job.output_tokens)
         self.story.tpot_ratio[ongoing.index] = ratio
         self.gauges.tpot.add(ratio, now=now)
-        self.gauges.ended(now - ongoing.started_at, job.prompt_tokens + job.output_tokens)
+        tokens = job.prompt_tokens + job.output_tokens
+        self.gauges.slot_time.ended(now - ongoing.started_at, 1, tokens=tokens)
         uncached = job.prompt_tokens - job.cached
         cost = self._costs.of(uncached=uncached, cached=job.cached, output=job.output_tokens)
         self.dispatcher.release(job.id, cost=cost, uncached_tokens=uncached)
@@ -245,7 +246,7 @@ class Replay:
             arriving_tokens_per_s=arriving,
             kv_usage=engine.kv_usage,
             load_s=self._setup.load_s,
-            token_s=self.gauges.token_s,
+            token_s=self.gauges.slot_time.token_s,
             tpot_s=tpot_s,
             alone_tpot_s=self._setup.rates.decode_step_s,
             reading=reading,

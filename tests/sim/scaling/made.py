@@ -1,6 +1,6 @@
 """What scalers see, made by hand."""
 
-from serve_app.core.autoscaling import Load, ReplicaLoad
+from serve_app.core.report import Load, ReplicaLoad
 from serve_app.sim.scaling.fleet import Seen
 
 

@@ -1,0 +1,90 @@
+"""How much one replica carries, learned from what replicas report.
+
+A decode step takes longer the more sequences share it, and longer again when prompts are read
+meanwhile, of which there are more the more sequences there are. So the time per token is taken
+as affine in the sequences, and its slope is learned:
+
+    tpot = alone + slope × sequences
+    in time = (slowdown − 1) × alone ÷ slope          what a replica decodes fast enough
+
+A replica is full at that number or at its slots, whichever is smaller; when it reads prompts
+all the time; or when its KV cache is. Tokens per second follow from Little's law: sequences ÷
+seconds in a slot per token, over the replicas that they kept busy.
+"""
+
+import math
+from collections.abc import Sequence
+
+from serve_app.core.report import ReplicaLoad
+
+READING = 0.9  # share of the time with a prompt to read; above it prompts wait for each other
+SLOPE_FORGETS_S = 60.0
+RATE_FORGETS_S = 120.0
+LEAST_USAGE = 0.05  # of a replica; a fleet that idles tells nothing of what it could do
+
+
+class _Ratio:
+    """Of two sums that forget; 0 while the lower one is."""
+
+    def __init__(self, forgets_s: float) -> None:
+        self._forgets_s = forgets_s
+        self._above = 0.0
+        self._below = 0.0
+
+    def add(self, above: float, below: float, *, seconds: float) -> None:
+        keeps = math.exp(-seconds / self._forgets_s)
+        self._above = keeps * self._above + above * seconds
+        self._below = keeps * self._below + below * seconds
+
+    @property
+    def value(self) -> float:
+        return self._above / self._below if self._below > 0 else 0.0
+
+
+class Capacity:
+    """Of the replicas of one deployment, which are taken to be alike."""
+
+    def __init__(self, slowdown: float) -> None:
+        self._slowdown = slowdown
+        self._slope = _Ratio(SLOPE_FORGETS_S)
+        self._rate = _Ratio(RATE_FORGETS_S)
+
+    def __repr__(self) -> str:
+        return f"<Capacity {self._slope.value:.6f} s/sequence, {self.tokens_per_s:.0f} tokens/s>"
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Of one replica that is full; 0 until it is known."""
+        return self._rate.value
+
+    def sequences(self, replicas: Sequence[ReplicaLoad]) -> float:
+        """That one replica carries."""
+        slots = sum(replica.slots for replica in replicas) / len(replicas)
+        alone_s = max(replica.alone_tpot_s for replica in replicas)
+        slope_s = self._slope.value
+        return max(1.0, min(slots, self._in_time(alone_s, slope_s)))
+
+    def usage(self, replicas: Sequence[ReplicaLoad]) -> float:
+        """How many full replicas would do what these do."""
+        sequences = self.sequences(replicas)
+        return math.fsum(
+            max(replica.running / sequences, replica.reading / READING, replica.kv_usage)
+            for replica in replicas
+        )
+
+    def learn(self, replicas: Sequence[ReplicaLoad], *, seconds: float) -> None:
+        """From reports that hold for so long."""
+        decoding = [r for r in replicas if r.tpot_s and r.alone_tpot_s and r.running]
+        self._slope.add(
+            math.fsum(max(0.0, r.tpot_s - r.alone_tpot_s) * r.running for r in decoding),
+            math.fsum(r.running**2 for r in decoding),
+            seconds=seconds,
+        )
+        token_s = max(replica.token_s for replica in replicas)
+        usage = self.usage(replicas)
+        if token_s and usage > LEAST_USAGE:
+            served = sum(replica.running for replica in replicas) / token_s
+            self._rate.add(served, usage, seconds=seconds)
+
+    def _in_time(self, alone_s: float, slope_s: float) -> float:
+        return (self._slowdown - 1) * alone_s / slope_s if slope_s and alone_s else math.inf
