@@ -6,37 +6,46 @@ activations, graphs and buffers make the difference.
 """
 
 from serve_app.core.layout import Candidate
-from serve_app.core.memory import Footprint, footprint
+from serve_app.core.memory import footprint
 from serve_app.core.preflight.finding import Finding, Findings
 
 
-def context_findings(candidate: Candidate, *, kv_bytes: float | None = None) -> Findings:
-    """`kv_bytes` is what vLLM was told to take for the cache of a GPU (kv_cache_memory_bytes)."""
-    memory = footprint(candidate)
-    sequence = memory.sequence_bytes(candidate.settings.max_model_len)
-    weights = memory.weights.total
-    sure = kv_bytes if kv_bytes is not None else memory.usable - weights
-    planned = kv_bytes if kv_bytes is not None else memory.kv
-    if sequence > planned:
-        is_sure = sequence > sure
-        room = sure if is_sure else planned
-        yield Finding("context", _message(candidate, memory, room, is_sure=is_sure), is_sure)
-
-
-def _message(candidate: Candidate, memory: Footprint, room: float, *, is_sure: bool) -> str:
-    length, gpu = candidate.settings.max_model_len, candidate.hardware.gpu
-    sequence = memory.sequence_bytes(length)
-    fitting = memory.tokens_in(room)
-    how = "leave at most" if is_sure else "leave by estimate"
-    said = (
-        f"max_model_len {length}: one such sequence takes {sequence / 1e9:.2f} GB of KV cache on "
-        f"each GPU; {memory.weights.total / 1e9:.1f} GB of weights of {memory.usable / 1e9:.1f} "
-        f"usable GB ({gpu.name}) {how} {max(0.0, room) / 1e9:.2f} GB"
+def context_findings(candidate: Candidate) -> Findings:
+    """The cache is what is left of each GPU."""
+    memory, gpu = footprint(candidate), candidate.hardware.gpu
+    sequence = memory.sequence_bytes(memory.max_model_len)
+    most = memory.usable - memory.weights.total
+    if sequence <= memory.kv:
+        return
+    is_sure = sequence > most
+    room, leave = (most, "leave at most") if is_sure else (memory.kv, "leave, by estimate,")
+    yield Finding(
+        "context",
+        f"{_takes(candidate, sequence)} on each GPU, and {memory.weights.total / 1e9:.1f} GB of "
+        f"weights {leave} {max(0.0, room) / 1e9:.2f} of the {memory.usable / 1e9:.1f} GB that "
+        f"vLLM may use of {gpu.name}: {_advice(memory.tokens_in(room))}",
+        is_sure,
     )
-    return f"{said}: {_advice(fitting)}"
+
+
+def told_findings(candidate: Candidate, kv_bytes: float) -> Findings:
+    """The cache is what vLLM was told to take for it (kv_cache_memory_bytes)."""
+    memory = footprint(candidate)
+    sequence = memory.sequence_bytes(memory.max_model_len)
+    if sequence > kv_bytes:
+        yield Finding(
+            "context",
+            f"{_takes(candidate, sequence)}, and kv_cache_memory_bytes is {kv_bytes / 1e9:.3g} "
+            f"GB: give it more, or {_advice(memory.tokens_in(kv_bytes))}",
+        )
+
+
+def _takes(candidate: Candidate, sequence: float) -> str:
+    length = candidate.settings.max_model_len
+    return f"max_model_len {length}: one such sequence takes {sequence / 1e9:.3g} GB of KV cache"
 
 
 def _advice(fitting: int) -> str:
     if fitting > 0:
-        return f"set max_model_len to {fitting} or less, or use more GPUs"
+        return f"set max_model_len to {fitting} or less"
     return "use more GPUs or a smaller checkpoint; `serve-app plan` says which"
