@@ -52,9 +52,7 @@ def test_the_list_is_that_of_the_installed_vllm() -> None:
         ("gptq", 60, "Exllama below Marlin's 7.5"),
     ],
 )
-def test_methods_have_the_capability_that_vllm_says(
-    method: str, capability: int, why: str
-) -> None:
+def test_methods_have_the_capability_that_vllm_says(method: str, capability: int, why: str) -> None:
     assert SUPPORTED.methods[method] == capability, why
 
 

@@ -37,8 +37,8 @@ class Preflight(Knobs):
     """What a replica makes sure of before it loads anything; docs/preflight.md has the checks."""
 
     nodes: int | None = Field(default=None, ge=1)
-    """Nodes that the bundles of a replica must lie on. Unset: the fewest that could hold them, since
-    PACK takes more where one has no room; not looked at with SPREAD and STRICT_SPREAD."""
+    """Nodes that the bundles of a replica must lie on. Unset: the fewest that could hold them,
+    since PACK takes more where one has no room; not looked at with SPREAD and STRICT_SPREAD."""
     warn_only: tuple[Check, ...] = ()
     """Checks whose findings go to the log and stop nothing."""
     free_disk_gb: float = Field(default=1.0, ge=0)

@@ -44,7 +44,7 @@ def has_weights(vllm: Arguments) -> bool:
 def ports(vllm: Arguments) -> dict[str, int]:
     """Ports that are fixed, by what fixes them; vLLM chooses the others when it starts."""
     transfer = vllm.get("kv_transfer_config")
-    said = {
+    said: dict[str, Any] = {
         "args.vllm.data_parallel_rpc_port": vllm.get("data_parallel_rpc_port"),
         "args.vllm.kv_transfer_config.kv_port": (
             transfer.get("kv_port") if isinstance(transfer, Mapping) else None

@@ -63,9 +63,7 @@ def _in_bundle(placed: Placed, index: int) -> PlacementGroupSchedulingStrategy:
     )
 
 
-def _answer(
-    question: ray.ObjectRef, address: str, why: str, *, is_there: bool
-) -> NodeFacts:
+def _answer(question: ray.ObjectRef, address: str, why: str, *, is_there: bool) -> NodeFacts:
     if is_there:
         try:
             facts: NodeFacts = ray.get(question)
@@ -77,9 +75,7 @@ def _answer(
     return NodeFacts(address, skipped=(f"{address}: all checks, for it did not answer: {why}",))
 
 
-def _with_own_gpus(
-    facts: NodeFacts, placed: Placed, node: str, timeout_s: float
-) -> NodeFacts:
+def _with_own_gpus(facts: NodeFacts, placed: Placed, node: str, timeout_s: float) -> NodeFacts:
     """Without the GPUs that others have. Ray tells whose is whose only to who holds them, so
     that a bundle has to be asked, where a node is shared."""
     if placed.group is None:
@@ -91,6 +87,6 @@ def _with_own_gpus(
     try:
         ids: Sequence[list[str]] = ray.get(asked, timeout=timeout_s)
     except RayError as error:
-        why = f"{facts.address}: GPU checks, which GPUs are ours is not told: {type(error).__name__}"
-        return replace(facts, gpus=(), skipped=(*facts.skipped, why))
+        why = f"GPU checks, for Ray did not tell which GPUs are ours: {type(error).__name__}"
+        return replace(facts, gpus=(), skipped=(*facts.skipped, f"{facts.address}: {why}"))
     return replace(facts, gpus=of_ids(facts.gpus, [one for some in ids for one in some]))

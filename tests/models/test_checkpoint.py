@@ -42,7 +42,9 @@ def test_a_whole_checkpoint_passes(tmp_path, files):
         pytest.param({"tokenizer.model": None}, "has no tokenizer", id="no tokenizer"),
         pytest.param({"model-2.safetensors": None}, "model-2.* is missing", id="a shard is gone"),
         pytest.param(
-            {"model-2.safetensors": tiny.safetensors()[:-1]}, "[Ff]etch it again", id="cut at the end"
+            {"model-2.safetensors": tiny.safetensors()[:-1]},
+            "[Ff]etch it again",
+            id="cut at the end",
         ),
         pytest.param(
             {"model-2.safetensors": tiny.safetensors()[:9]}, "[Ff]etch it again", id="in the header"

@@ -1,6 +1,6 @@
 """Whether a replica has a place in the cluster, and who is in the way.
 
-    free for it = free now + held by what is about to go (its own predecessors among them)
+free for it = free now + held by what is about to go (its own predecessors among them)
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -127,12 +127,12 @@ def _added(types: Sequence[NodeType], bundles: int) -> list[Resources]:
 def _lines(headline: str, demand: Demand, cluster: Cluster) -> str:
     names = demand.names
     has, free = total(cluster.totals), total([node.free for node in cluster.nodes])
+    needs, count = words(total(demand.bundles), names), len(demand.bundles)
+    nodes, left = len(cluster.nodes), words(free, names)
     lines = [
         f"{headline}.",
-        f"needs: {words(total(demand.bundles), names)} per replica, as {len(demand.bundles)} "
-        f"bundles, {demand.strategy}",
-        f"ray status has: {words(has, names)} on {len(cluster.nodes)} node(s), "
-        f"free: {words(free, names)}",
+        f"needs: {needs} per replica, as {count} bundles, {demand.strategy}",
+        f"ray status has: {words(has, names)} on {nodes} node(s), free: {left}",
     ]
     lines += _lump_lines(demand, cluster)
     lines += _holder_lines(demand, cluster)

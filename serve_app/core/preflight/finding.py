@@ -34,16 +34,16 @@ class Verdict:
     """All that the checks have found, sorted by what follows from it. `skipped` are checks that
     could not be made, and why."""
 
-    fatal: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    fatal: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
     skipped: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
         """Everything fatal as one line: pages and logs show a line."""
-        if len(self.fatal) == 1:
-            return self.fatal[0]
-        return "; ".join(f"({n}) {message}" for n, message in enumerate(self.fatal, 1))
+        said = [finding.message for finding in self.fatal]
+        numbered = [f"({number}) {message}" for number, message in enumerate(said, 1)]
+        return "; ".join(numbered if len(said) > 1 else said)
 
 
 def verdict(
@@ -55,7 +55,7 @@ def verdict(
         for finding in findings
     ]
     return Verdict(
-        tuple(finding.message for finding in sorted_out if finding.is_fatal),
-        tuple(finding.message for finding in sorted_out if not finding.is_fatal),
+        tuple(finding for finding in sorted_out if finding.is_fatal),
+        tuple(finding for finding in sorted_out if not finding.is_fatal),
         tuple(dict.fromkeys(skipped)),
     )

@@ -53,7 +53,7 @@ def count_findings(nodes: Iterable[NodeFacts]) -> Findings:
                 f"{node.address}: the driver shows {len(node.gpus)} GPUs, and {node.ranks} ranks "
                 "are to run there: start Ray with the --num-gpus that the node has"
             )
-            yield Finding("gpu_memory", message)
+            yield Finding("support", message)
 
 
 def capability_findings(
