@@ -85,10 +85,12 @@ class Cluster:
     def free(self) -> list[Resources]:
         """By node, with what is about to be free."""
         leaving = [holder.on for holder in self.holders if holder.is_leaving]
-        return [
+        found = [
             total([node.free, *(on[node.id] for on in leaving if node.id in on)])
             for node in self.nodes
         ]
+        # Ray counts in steps of 0.0001, and what it prints does not add up exactly.
+        return [{name: round(amount, 4) for name, amount in node.items()} for node in found]
 
 
 def obstacle(demand: Demand, cluster: Cluster) -> str:
