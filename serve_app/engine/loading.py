@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
@@ -17,7 +18,8 @@ from serve_app.errors import LoadTimeout
 
 logger = logging.getLogger("ray.serve")
 
-GRACE_S = 30.0
+GRACE_S = 60.0  # importing vLLM has taken 20 s, and cannot be interrupted
+AGAIN_S = 0.5
 
 
 class HasPhase(Protocol):
@@ -83,7 +85,10 @@ class _Watch:
         )
         logger.error("%s", self.message)
         self._loop.call_soon_threadsafe(self._starting.cancel)
-        self._abort()
-        if not self._ended.wait(GRACE_S):
-            logger.error("the start goes on regardless; this process ends")
-            os._exit(1)
+        given_up_at = time.monotonic() + GRACE_S
+        while time.monotonic() < given_up_at:
+            self._abort()  # again: what blocks may only now come to where it can be made to fail
+            if self._ended.wait(AGAIN_S):
+                return
+        logger.error("the start goes on regardless; this process ends")
+        os._exit(1)
