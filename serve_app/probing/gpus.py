@@ -40,12 +40,12 @@ def of_ids(found: Sequence[GpuFacts], ids: Sequence[str]) -> tuple[GpuFacts, ...
 
 def _gpu(nvml: Any, index: int, handle: Any) -> GpuFacts:
     major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
     return GpuFacts(
         index=index,
         name=_text(nvml.nvmlDeviceGetName(handle)),
         capability=10 * major + minor,
-        total_bytes=memory.total,
+        total_bytes=memory.total - memory.reserved,  # what CUDA calls all of it
         free_bytes=memory.free,
         processes=tuple(_processes(nvml, handle)),
     )
