@@ -45,7 +45,11 @@ def _types() -> Iterator[NodeType]:
 
 def _coming() -> Iterator[str]:
     """Nodes that the autoscaler has asked for or that are starting."""
-    status = get_cluster_status(ray.get_runtime_context().gcs_address)
+    try:
+        status = get_cluster_status(ray.get_runtime_context().gcs_address)
+    except Exception as error:  # noqa: BLE001 - a refusal goes without it
+        yield f"not known ({type(error).__name__})"
+        return
     starting = Counter(node.ray_node_type_name for node in status.pending_nodes)
     yield from (f"{count} {name} starting" for name, count in starting.items())
     for launch in status.pending_launches:

@@ -78,15 +78,26 @@ def _answer(question: ray.ObjectRef, address: str, why: str, *, is_there: bool) 
 def _with_own_gpus(facts: NodeFacts, placed: Placed, node: str, timeout_s: float) -> NodeFacts:
     """Without the GPUs that others have. Ray tells whose is whose only to who holds them, so
     that a bundle has to be asked, where a node is shared."""
-    if placed.group is None:
-        return replace(facts, gpus=of_ids(facts.gpus, [str(one) for one in ray.get_gpu_ids()]))
     indices = placed.indices(node)
-    if len(facts.gpus) <= len(indices):
+    if placed.group is not None and len(facts.gpus) <= len(indices):
         return facts
-    asked = [_gpu.options(scheduling_strategy=_in_bundle(placed, i)).remote() for i in indices]
     try:
-        ids: Sequence[list[str]] = ray.get(asked, timeout=timeout_s)
+        ids = _ids(placed, indices, timeout_s)
     except RayError as error:
-        why = f"GPU checks, for Ray did not tell which GPUs are ours: {type(error).__name__}"
-        return replace(facts, gpus=(), skipped=(*facts.skipped, f"{facts.address}: {why}"))
-    return replace(facts, gpus=of_ids(facts.gpus, [one for some in ids for one in some]))
+        return _without_gpus(facts, type(error).__name__)
+    own = of_ids(facts.gpus, ids)
+    if len(own) < len(ids):  # slices of GPUs, or GPUs by other names than numbers
+        return _without_gpus(facts, ", ".join(ids))
+    return replace(facts, gpus=own)
+
+
+def _ids(placed: Placed, indices: Sequence[int], timeout_s: float) -> list[str]:
+    if placed.group is None:
+        return [str(one) for one in ray.get_gpu_ids()]
+    asked = [_gpu.options(scheduling_strategy=_in_bundle(placed, i)).remote() for i in indices]
+    return [one for some in ray.get(asked, timeout=timeout_s) for one in some]
+
+
+def _without_gpus(facts: NodeFacts, why: str) -> NodeFacts:
+    said = f"{facts.address}: GPU checks, for which GPUs are ours is not known ({why})"
+    return replace(facts, gpus=(), skipped=(*facts.skipped, said))

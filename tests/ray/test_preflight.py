@@ -9,12 +9,18 @@ from typing import Any
 import pytest
 import ray
 from ray import serve
+from ray._private.worker import global_worker
 from ray.cluster_utils import Cluster
+from ray.core.generated.autoscaler_pb2 import AutoscalingState, ClusterConfig
 from ray.util.placement_group import placement_group, remove_placement_group
 
 from serve_app.config import EngineArgs
+from serve_app.core.preflight.node import GpuFacts, NodeFacts
 from serve_app.errors import ClusterTooSmall
+from serve_app.probing.probe import Probe
+from serve_app.serving.placed import placed
 from serve_app.serving.preflight import require_room
+from serve_app.serving.probes import _with_own_gpus, gather
 from serve_app.serving.replica import EngineReplica
 from tests.models import tiny
 
@@ -125,6 +131,62 @@ def test_a_cluster_that_others_hold_is_refused_with_their_names(training: None) 
     assert "by actor notebook (pid " in said
     assert "waiting too: placement group also-waits" in said
     assert "set args.wait_for_nodes: true" in said
+
+
+@pytest.fixture
+def autoscaler(cluster: Cluster) -> Iterator[None]:
+    """What an autoscaler tells the cluster: it may start nodes of four GPUs, and starts one."""
+    config = ClusterConfig()
+    group = config.node_group_configs.add(name="four-gpus", max_count=3)
+    group.resources.update({"CPU": 8, "GPU": 4})
+    seen = AutoscalingState(autoscaler_state_version=1)
+    seen.pending_instances.add(
+        ray_node_type_name="four-gpus", instance_type_name="x", instance_id="1"
+    )
+    gcs = global_worker.gcs_client
+    gcs.report_cluster_config(config.SerializeToString())
+    gcs.report_autoscaling_state(seen.SerializeToString())
+    yield
+    gcs.report_cluster_config(ClusterConfig().SerializeToString())
+
+
+def test_an_autoscaler_that_may_start_what_is_missing_is_left_to_it(autoscaler: None) -> None:
+    require_room(application([{"GPU": 1}] * 4, "STRICT_PACK"), file=None)
+
+
+def test_what_no_autoscaler_may_start_is_refused_with_what_is_coming(autoscaler: None) -> None:
+    said = refused([{"CPU": 1, "GPU": 1}, *[{"GPU": 1}] * 7], "STRICT_PACK")
+
+    assert "does not fit, even if the autoscaler starts all it may" in said
+    assert "on one node: 8 GPU, 1 CPU (all bundles); the largest has 4 GPU, 8 CPU" in said
+    assert "coming: 1 four-gpus starting" in said
+
+
+def test_of_a_shared_node_only_the_gpus_of_our_bundles_are_looked_at(training: None) -> None:
+    group = placement_group([{"GPU": 1}], name="ours")
+    ray.get(group.ready())
+    at = placed(group)
+    made = tuple(GpuFacts(index, "H100", 90, 1, 1) for index in range(2))
+
+    [node] = set(at.lies_on)
+    found = _with_own_gpus(NodeFacts("here", ranks=1, gpus=made), at, node, 10)
+
+    remove_placement_group(group)
+    assert len(found.gpus) == 1
+    assert found.skipped == ()
+
+
+def test_a_node_that_does_not_answer_is_left_out_and_that_is_said(cluster: Cluster) -> None:
+    group = placement_group([{"GPU": 1}] * 2, strategy="STRICT_SPREAD", name="ours")
+    ray.get(group.ready())
+    probe = Probe("simulated", has_weights=False, written={}, ports={})
+
+    nodes = gather(probe, placed(group), ranks=2, timeout_s=0.0)
+
+    remove_placement_group(group)
+    assert nodes[0].versions["Ray"] == ray.__version__
+    [said] = nodes[1].skipped
+    assert "did not answer: 0 s were not enough" in said
 
 
 def test_room_is_room_when_nobody_holds_it(cluster: Cluster) -> None:
