@@ -169,8 +169,6 @@ def _engine(args: EngineArgs, group: Any) -> Engine:
     # vLLM's engine process joins Ray through this; without it, it may start a cluster of its own.
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    return VllmEngine(
-        args,
-        model_path=str(locate(args.model)),
-        placement_group=group,
-    )
+    # vLLM would give up after 600 s by itself, and does not say in which phase.
+    os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", str(int(args.load_timeout_s) + 60))
+    return VllmEngine(args, model_path=str(locate(args.model)), placement_group=group)
