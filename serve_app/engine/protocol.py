@@ -107,8 +107,14 @@ class Engine(Protocol):
     hang_timeout_s: float
     """With work and no step for this long, `check_health` raises `EngineHung`."""
 
+    phase: str
+    """What `start` is doing now, in words that go after "while"."""
+
     async def start(self) -> None:
         """Load, then warm up; returns when the first request will be answered at full speed."""
+
+    def abort_start(self) -> None:
+        """Make a blocked `start` fail. Called from another thread."""
 
     def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """Answer one call: a `Head`, then frames, the last one `finished`.

@@ -57,6 +57,7 @@ class SimulatedEngine:
     ) -> None:
         self.hang_timeout_s = hang_timeout_s
         self._knobs = knobs
+        self.phase = "it had not begun"
         self._batch = Batch(
             kv_tokens=knobs.kv_tokens,
             block_tokens=knobs.block_tokens,
@@ -79,9 +80,13 @@ class SimulatedEngine:
         self._stepping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        self.phase = "it simulates the reading of weights"
         await asyncio.sleep(self._knobs.load_s)
         self._stepping = asyncio.create_task(self._run())
         self._stepping.add_done_callback(self._died)
+
+    def abort_start(self) -> None:
+        """It waits politely: cancelling is enough."""
 
     async def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """See `Engine.generate`."""

@@ -13,6 +13,7 @@ import asyncio
 import importlib
 import json
 import logging
+import multiprocessing
 import time
 import types
 from collections.abc import AsyncGenerator, Sequence
@@ -39,6 +40,7 @@ class VllmEngine:
 
     def __init__(self, args: EngineArgs, *, model_path: str, placement_group: Any = None) -> None:
         self.hang_timeout_s = DEFAULT_HANG_TIMEOUT_S
+        self.phase = "it had not begun"
         self._args = args
         self._model_path = model_path
         self._placement_group = placement_group
@@ -51,17 +53,26 @@ class VllmEngine:
 
     async def start(self) -> None:
         """Load the weights and compile; minutes for a large model. Blocks the event loop."""
+        self.phase = "vLLM was imported and its configuration made"
         engine_args, namespace = _arguments(self._args, self._model_path)
         config = engine_args.create_engine_config()
         config.parallel_config.placement_group = self._placement_group
         front_end.merge_when_behind(config.scheduler_config.max_num_seqs)
+        self.phase = "ranks started, read weights, compiled and captured graphs"
         self._llm = self._load(config, disable_log_stats=engine_args.disable_log_stats)
         tasks = await self._llm.get_supported_tasks()
+        self.phase = "vLLM's HTTP app was built"
         self._app = await _build_app(self._llm, namespace, tasks)
         self._model = Model(self._args.names, _routes(tasks), int(time.time()))
         if self._args.warm_up and "generate" in tasks:
+            self.phase = "the first requests were answered (warm_up)"
             await self._warm_up()
         front_end.settle()
+
+    def abort_start(self) -> None:
+        """vLLM waits for its engine process, and notices at once when it is gone."""
+        for process in multiprocessing.active_children():
+            process.kill()
 
     async def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """See `Engine.generate`. A 5xx of vLLM's app becomes an `EngineError`."""

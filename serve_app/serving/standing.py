@@ -4,22 +4,19 @@ service, and why it has fewer than its policy wants.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import ray
 from ray._private.state import state
 from ray.exceptions import RayError
 from ray.serve.schema import ApplicationStatus
 
 from serve_app.core.shortfall import Ordered, shortfall
+from serve_app.serving.controller import Details, applications
+from serve_app.serving.demand import demand
 from serve_app.serving.engines import ENGINE
-from serve_app.serving.preflight import CONTROLLER_TIMEOUT_S, demand
 
 LONGEST_DETAIL = 500
 STARTING = ("STARTING", "UPDATING", "RECOVERING")
 NOBODY_COMES = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING)
-
-Details = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +27,6 @@ class Absence:
     waits_for: str
     detail: str = ""
     is_coming: bool = True
-
-
-def applications() -> Mapping[str, Details] | None:
-    """What `serve status` would show and more, by application; None when Serve's controller
-    does not answer. Blocks."""
-    try:
-        controller = ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-        asked = controller.get_serve_instance_details.remote()
-        return ray.get(asked, timeout=CONTROLLER_TIMEOUT_S)["applications"]
-    except (RayError, ValueError):  # it is dead, silent, or gone
-        return None
 
 
 def absence(application: str) -> Absence:
