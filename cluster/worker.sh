@@ -11,4 +11,5 @@ set -euo pipefail
 shift || true
 
 check_token
+export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S="$SERVE_APP_DRAIN_S"
 exec ray start --address="$SERVE_APP_HEAD" --metrics-export-port="$SERVE_APP_METRICS_PORT" "$@"
