@@ -29,9 +29,7 @@ def exported() -> set[str]:
     """The series of a gateway."""
     families = text_string_to_metric_families(Metrics().text({}).decode())
     return {
-        family.name + suffix
-        for family in families
-        for suffix in SUFFIXES.get(family.type, ("",))
+        family.name + suffix for family in families for suffix in SUFFIXES.get(family.type, ("",))
     }
 
 

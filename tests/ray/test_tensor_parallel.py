@@ -95,7 +95,7 @@ def test_the_cluster_wants_the_token_that_its_head_made(deployment: Deployment) 
     assert token.read_text() not in deployment.serve.log
     asking = [BIN / "ray", "status", "--address", deployment.cluster.address]
     stranger = deployment.cluster.environment | {"RAY_AUTH_TOKEN_PATH": __file__}
-    refused = subprocess.run(asking, env=stranger, capture_output=True, text=True, timeout=60)
+    refused = subprocess.run(asking, env=stranger, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
     assert "InvalidAuthToken" in refused.stderr
 
