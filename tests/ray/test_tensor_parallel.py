@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -52,10 +53,8 @@ class Deployment:
 def deployment() -> Iterator[Deployment]:
     started = time.monotonic()
     with two_nodes() as cluster:
-        cluster.environment |= {
-            "SERVE_APP_MODELS": str(cluster.folder),
-            "TORCHDYNAMO_DISABLE": "1",  # the first logprobs would have C++ compiled, for 15 s
-        }
+        # The first logprobs would have C++ compiled, for 15 s.
+        cluster.environment["TORCHDYNAMO_DISABLE"] = "1"
         checkpoint = cluster.folder / "tiny-deepseek"
         writing = cluster.start(sys.executable, "-m", "tests.ray.tiny_deepseek", checkpoint)
         nodes = cluster.start_nodes(cpus=3)  # so that no placement of the others is in the way
@@ -88,6 +87,17 @@ def test_each_node_has_one_bundle_and_one_rank(deployment: Deployment) -> None:
     spread = [group for group in deployment.cluster.placement_groups() if len(group) > 1]
     assert [sorted(group) for group in spread] == [list(ADDRESSES)]
     assert [len(ranks) for ranks in deployment.ranks()] == [1, 1]
+
+
+def test_the_cluster_wants_the_token_that_its_head_made(deployment: Deployment) -> None:
+    token = deployment.cluster.token
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert token.read_text() not in deployment.serve.log
+    asking = [BIN / "ray", "status", "--address", deployment.cluster.address]
+    stranger = deployment.cluster.environment | {"RAY_AUTH_TOKEN_PATH": __file__}
+    refused = subprocess.run(asking, env=stranger, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "InvalidAuthToken" in refused.stderr
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
