@@ -21,12 +21,14 @@ SHIPPED = Path(vllm_arguments.__file__).with_suffix(".txt")
 def installed() -> str:
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.entrypoints.launchers.cli_args import FrontendArgs
+    from vllm.model_executor.model_loader import LoadFormats
     from vllm.reasoning import ReasoningParserManager
     from vllm.tool_parsers import ToolParserManager
 
     kinds = fields(AsyncEngineArgs) | fields(FrontendArgs)
     kinds["tool_call_parser"] = "|".join(ToolParserManager.list_registered())
     kinds["reasoning_parser"] = "|".join(ReasoningParserManager.list_registered())
+    kinds["load_format"] = "|".join(sorted(typing.get_args(LoadFormats)))
     return "".join(f"{name} {kind}\n" for name, kind in sorted(kinds.items()))
 
 

@@ -1,26 +1,39 @@
-"""What vLLM's scheduler says after each step, kept for whoever asks."""
+"""What vLLM's schedulers say after each step, kept for whoever asks."""
 
 import logging
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Rank:
+    """The latest numbers of one data rank: each has a scheduler and a KV cache of its own."""
+
+    waiting: int = 0
+    running: int = 0
+    kv_usage: float = 0.0
+
+
+@dataclass(slots=True)
 class StepWatch:
-    """Latest scheduler numbers. vLLM calls `record` after every step; if it raised,
-    the engine would die, so it swallows whatever a new vLLM might surprise it with."""
+    """Latest numbers of all schedulers of an engine. vLLM calls `record` after every step; if it
+    raised, the engine would die, so it swallows whatever a new vLLM might surprise it with.
 
-    def __init__(self) -> None:
-        self.stepped_at = time.monotonic()
-        self.waiting = 0
-        self.running = 0
-        self.kv_usage = 0.0
-        self._queried_tokens = 0
-        self._hit_tokens = 0
+    The last step is that of any rank. Ranks whose experts are shared go step by step together,
+    so one that stands still stops them all.
+    """
 
-    def __call__(self, _config: Any, _engine_index: int) -> Any:
-        """vLLM asks a factory for its logger; one watch serves all engine ranks."""
+    ranks: int = 1
+    stepped_at: float = field(default_factory=time.monotonic)
+    _latest: dict[int, _Rank] = field(default_factory=dict)
+    _queried_tokens: int = 0
+    _hit_tokens: int = 0
+
+    def __call__(self, _config: Any, engine_index: int) -> Any:
+        """vLLM asks a factory for a logger per rank; one watch serves all of them."""
         from vllm.v1.metrics.loggers import StatLoggerBase  # noqa: PLC0415 - see the module head
 
         watch = self
@@ -29,24 +42,39 @@ class StepWatch:
             def __init__(self) -> None: ...
 
             def record(self, scheduler_stats: Any, *_: Any, **__: Any) -> None:
-                watch.record(scheduler_stats)
+                watch.record(scheduler_stats, rank=engine_index)
 
             def log_engine_initialized(self) -> None: ...
 
         return Logger()
 
-    def record(self, stats: Any) -> None:
+    def record(self, stats: Any, *, rank: int = 0) -> None:
         self.stepped_at = time.monotonic()
         if stats is None:
             return
         try:
-            self.running = int(stats.num_running_reqs)
-            self.waiting = int(stats.num_waiting_reqs) + int(stats.num_skipped_waiting_reqs)
-            self.kv_usage = float(stats.kv_cache_usage)
+            self._latest[rank] = _Rank(
+                waiting=int(stats.num_waiting_reqs) + int(stats.num_skipped_waiting_reqs),
+                running=int(stats.num_running_reqs),
+                kv_usage=float(stats.kv_cache_usage),
+            )
             self._queried_tokens += int(stats.prefix_cache_stats.queries)
             self._hit_tokens += int(stats.prefix_cache_stats.hits)
         except (AttributeError, TypeError, ValueError):
             logger.exception("vLLM's scheduler stats changed shape; load is unknown")
+
+    @property
+    def waiting(self) -> int:
+        return sum(rank.waiting for rank in self._latest.values())
+
+    @property
+    def running(self) -> int:
+        return sum(rank.running for rank in self._latest.values())
+
+    @property
+    def kv_usage(self) -> float:
+        """Of all caches together, which are equally large."""
+        return sum(rank.kv_usage for rank in self._latest.values()) / self.ranks
 
     @property
     def prefix_hit_rate(self) -> float:
