@@ -27,11 +27,15 @@ def rates_of(
     """
     if args.get("kind") == "simulated":
         return _simulated(args.get("simulated") or {})
-    vllm = args.get("vllm") or {}
     on = hardware_of(hardware) if isinstance(hardware, str) else hardware
+    candidate = candidate_of(args, on)
+    return rates(candidate, workload, kv_tokens=_kv_tokens(candidate, args))
+
+
+def candidate_of(args: Mapping[str, Any], hardware: Hardware) -> Candidate:
+    """The engine that the `args` of an application ask for. Raises `PlanError`."""
     model = model_of(str(args.get("model")), may_ask_hub=False)
-    candidate = _candidate(model, vllm, on)
-    return rates(candidate, workload, kv_tokens=_kv_tokens(candidate, vllm, model.name))
+    return _candidate(model, args.get("vllm") or {}, hardware)
 
 
 def _simulated(knobs: Mapping[str, Any]) -> Rates:
@@ -79,10 +83,10 @@ def _length(said: object, model: Model) -> int:
     return said if isinstance(said, int) and said > 0 else model.shape.max_model_len
 
 
-def _kv_tokens(candidate: Candidate, vllm: Mapping[str, Any], name: str) -> int:
+def _kv_tokens(candidate: Candidate, args: Mapping[str, Any]) -> int:
     """What vLLM is told to take for the cache, or what is left of the GPU."""
-    memory = footprint(candidate)
-    told = vllm.get("kv_cache_memory_bytes")
+    memory, name = footprint(candidate), args.get("model")
+    told = (args.get("vllm") or {}).get("kv_cache_memory_bytes")
     if told:
         return int(told / memory.kv_bytes_per_token) * memory.token_shards
     if not memory.fits:
