@@ -45,9 +45,10 @@ class TcpCommunicator(CpuCommunicator):
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
     def reduce_scatterv(
-        self, input_: torch.Tensor, dim: int = -1, sizes: list[int] | None = None
+        self, input_: torch.Tensor, dim: int = 0, sizes: list[int] | None = None
     ) -> torch.Tensor:
         """The sum over all ranks, of the rows that are this rank's."""
+        assert dim == 0, "vLLM scatters tokens, which are rows"
         summed = self.all_reduce(input_.contiguous().clone())
         rows = sizes or [input_.shape[0] // self.world_size] * self.world_size
         return summed.split(rows)[self.rank_in_group].contiguous()

@@ -1,8 +1,8 @@
 """Options in order.
 
 First comes what meets the objectives; among that the checkpoint as it was asked for, then another
-that somebody has published, then the KV cache in the model's own precision, then tokens per second. Where others are so near that the estimate cannot tell,
-the plainest layout is the best.
+that somebody has published, then the KV cache in the model's own precision, then tokens per
+second. Where others are so near that the estimate cannot tell, the plainest layout is the best.
 """
 
 from collections.abc import Iterable

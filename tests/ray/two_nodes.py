@@ -73,8 +73,9 @@ class TwoNodes:
         assert process.wait(timeout=120) == 0, self.log.read_text()
         return process
 
-    def start_nodes(self, *, cpus: int) -> list[Process]:
-        """Their `ray start`s, which have ended: the sessions of the nodes go on without them."""
+    def start_nodes(self, *, cpus: int, gpus: int = 0) -> list[Process]:
+        """Their `ray start`s, which have ended: the sessions of the nodes go on without them.
+        Each node believes in its GPUs."""
         port = self.address.rpartition(":")[2]
         head = (
             *("--head", f"--port={port}", f"--temp-dir={self.folder}"),
@@ -85,7 +86,7 @@ class TwoNodes:
         # One log monitor forwards the output of both nodes, for they share the folder.
         other = (f"--address={self.address}", "--include-log-monitor=false")
         both = (
-            *(BIN / "ray", "start", f"--num-cpus={cpus}"),
+            *(BIN / "ray", "start", f"--num-cpus={cpus}", f"--num-gpus={gpus}"),
             "--object-store-memory=80000000",  # about the least that Ray takes
             "--dashboard-agent-listen-port=0",  # agents of other clusters have the default one
         )
