@@ -10,24 +10,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Rank:
-    """The latest numbers of one data rank: each has a scheduler and a KV cache of its own."""
+    """The latest step of one data rank: each has a scheduler and a KV cache of its own."""
 
-    waiting: int = 0
-    running: int = 0
-    kv_usage: float = 0.0
+    stepped_at: float
+    waiting: int
+    running: int
+    kv_usage: float
 
 
 @dataclass(slots=True)
 class StepWatch:
     """Latest numbers of all schedulers of an engine. vLLM calls `record` after every step; if it
-    raised, the engine would die, so it swallows whatever a new vLLM might surprise it with.
-
-    The last step is that of any rank. Ranks whose experts are shared go step by step together,
-    so one that stands still stops them all.
-    """
+    raised, the engine would die, so it swallows whatever a new vLLM might surprise it with."""
 
     ranks: int = 1
-    stepped_at: float = field(default_factory=time.monotonic)
+    _heard_at: float = field(default_factory=time.monotonic)
     _latest: dict[int, _Rank] = field(default_factory=dict)
     _queried_tokens: int = 0
     _hit_tokens: int = 0
@@ -49,11 +46,12 @@ class StepWatch:
         return Logger()
 
     def record(self, stats: Any, *, rank: int = 0) -> None:
-        self.stepped_at = time.monotonic()
+        self._heard_at = time.monotonic()
         if stats is None:
             return
         try:
             self._latest[rank] = _Rank(
+                stepped_at=self._heard_at,
                 waiting=int(stats.num_waiting_reqs) + int(stats.num_skipped_waiting_reqs),
                 running=int(stats.num_running_reqs),
                 kv_usage=float(stats.kv_cache_usage),
@@ -62,6 +60,12 @@ class StepWatch:
             self._hit_tokens += int(stats.prefix_cache_stats.hits)
         except (AttributeError, TypeError, ValueError):
             logger.exception("vLLM's scheduler stats changed shape; load is unknown")
+
+    @property
+    def stepped_at(self) -> float:
+        """The last step of the rank that is furthest behind, of those that have work."""
+        busy = [rank.stepped_at for rank in self._latest.values() if rank.waiting or rank.running]
+        return min(busy, default=self._heard_at)
 
     @property
     def waiting(self) -> int:

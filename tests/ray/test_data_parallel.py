@@ -6,7 +6,6 @@ import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,20 +50,6 @@ def test_both_ranks_at_work_say_token_for_token_what_one_says(deployment: Deploy
         assert answer["token_ids"] == alone[prompt]["token_ids"]
         pairs = zip(logprobs(answer), logprobs(alone[prompt]), strict=True)
         assert max(abs(one - other) for one, other in pairs) < 1e-3
-
-
-def test_what_one_rank_gave_up_does_not_count_while_the_other_works(
-    deployment: Deployment,
-) -> None:
-    """Two streams, one on each rank; the first reader leaves."""
-    gone = deployment.stream(TWO, PROMPTS["one character"], max_tokens=480)
-    with closing(deployment.stream(TWO, PROMPTS["a sentence"], max_tokens=480)) as stays:
-        next(gone)
-        next(stays)
-        assert deployment.serve.metric("gateway_running") >= 1
-        gone.close()
-        *_, done = stays
-    assert done == "[DONE]"
 
 
 def test_a_data_rank_that_dies_takes_its_engine_out_of_service_and_no_other(
