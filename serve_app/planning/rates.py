@@ -26,11 +26,10 @@ def rates_of(
     """
     if args.get("kind") == "simulated":
         return _simulated(args.get("simulated") or {})
-    vllm = args.get("vllm") or {}
     on = hardware_of(hardware) if isinstance(hardware, str) else hardware
     model = model_of(str(args.get("model")), may_ask_hub=False)
-    candidate = candidate_of(model, vllm, on)
-    return rates(candidate, workload, kv_tokens=_kv_tokens(candidate, vllm, model.name))
+    candidate = candidate_of(model, args.get("vllm") or {}, on)
+    return rates(candidate, workload, kv_tokens=_kv_tokens(candidate, args))
 
 
 def _simulated(knobs: Mapping[str, Any]) -> Rates:
@@ -45,10 +44,10 @@ def _simulated(knobs: Mapping[str, Any]) -> Rates:
     )
 
 
-def _kv_tokens(candidate: Candidate, vllm: Mapping[str, Any], name: str) -> int:
+def _kv_tokens(candidate: Candidate, args: Mapping[str, Any]) -> int:
     """What vLLM is told to take for the cache, or what is left of the GPU."""
-    memory = footprint(candidate)
-    told = vllm.get("kv_cache_memory_bytes")
+    memory, name = footprint(candidate), args.get("model")
+    told = (args.get("vllm") or {}).get("kv_cache_memory_bytes")
     if told:
         return int(told / memory.kv_bytes_per_token) * memory.token_shards
     if not memory.fits:

@@ -12,6 +12,7 @@ from serve_app.engine import needs
         ({}, 1, 1),
         ({"tensor_parallel_size": 8}, 8, 8),
         ({"tensor_parallel_size": 8, "pipeline_parallel_size": 2}, 8, 16),
+        ({"tensor_parallel_size": 2, "data_parallel_size": 4}, 2, 8),
         ({"tensor_parallel_size": None, "prefill_context_parallel_size": 2}, 1, 2),
     ],
 )

@@ -96,8 +96,9 @@ class TwoNodes:
         assert process.wait(timeout=120) == 0, self.log.read_text()
         return process
 
-    def start_nodes(self, *, cpus: int) -> list[Process]:
-        """Their `ray start`s, which have ended: the sessions of the nodes go on without them."""
+    def start_nodes(self, *, cpus: int, gpus: int = 0) -> list[Process]:
+        """Their `ray start`s, which have ended: the sessions of the nodes go on without them.
+        Each node believes in its GPUs."""
         head = (
             f"--temp-dir={self.folder}",
             # Neither is used, but both are started, on ports that another cluster may have.
@@ -107,7 +108,7 @@ class TwoNodes:
         # One log monitor forwards the output of both nodes, for they share the folder.
         worker = (f"--node-ip-address={ADDRESSES[1]}", "--include-log-monitor=false")
         both = (
-            f"--num-cpus={cpus}",
+            *(f"--num-cpus={cpus}", f"--num-gpus={gpus}"),
             "--object-store-memory=80000000",  # about the least that Ray takes
             "--dashboard-agent-listen-port=0",  # agents of other clusters have the default one
         )
