@@ -30,7 +30,7 @@ def rates_of(
     vllm = args.get("vllm") or {}
     on = hardware_of(hardware) if isinstance(hardware, str) else hardware
     model = model_of(str(args.get("model")), may_ask_hub=False)
-    candidate = _candidate(model, vllm, on)
+    candidate = candidate_of(model, vllm, on)
     return rates(candidate, workload, kv_tokens=_kv_tokens(candidate, vllm, model.name))
 
 
@@ -46,7 +46,8 @@ def _simulated(knobs: Mapping[str, Any]) -> Rates:
     )
 
 
-def _candidate(model: Model, vllm: Mapping[str, Any], hardware: Hardware) -> Candidate:
+def candidate_of(model: Model, vllm: Mapping[str, Any], hardware: Hardware) -> Candidate:
+    """The engine that a YAML's `vllm` block asks for; raises `PlanError`."""
     layout = Layout(
         tensor=vllm.get("tensor_parallel_size") or 1,
         pipeline=vllm.get("pipeline_parallel_size") or 1,
