@@ -54,8 +54,10 @@ applications:
     autoscaling_config:
       min_replicas: 1
       max_replicas: 2
-      metrics_interval_s: 1
-      look_back_period_s: 5
+      metrics_interval_s: 0.5
+      look_back_period_s: 2
+      upscale_delay_s: 0  # the policy has windows of its own
+      downscale_delay_s: 0
       policy:
         policy_function: serve_app.serving.autoscaler:ScaleOnQueueDepth
         policy_kwargs:

@@ -114,7 +114,9 @@ WRONG_VALUES = [
         "serve_app.serving.autoscaler:ScaleOnQueue",
         "did you mean ScaleOnQueueDepth?",
     ),
-    ("an interval", f"{SCALING}.look_back_period_s", 1, "longer than metrics_interval_s = 1 s"),
+    ("an interval", f"{SCALING}.look_back_period_s", 0.5, "longer than metrics_interval_s = 0.5 s"),
+    ("two delays", f"{SCALING}.upscale_delay_s", 5, "5 s on top of the policy's own windows"),
+    ("two delays", f"{SCALING}.downscale_delay_s", REMOVED, "is missing: 600 s on top of"),
     (
         "a router that is never asked",
         f"{ENGINE}.request_router_config",

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from vllm.benchmarks.lib.endpoint_request_func import ASYNC_REQUEST_FUNCS, RequestFuncInput
@@ -80,6 +81,16 @@ class Client:
         url, patience = f"{self.target.url}/models", aiohttp.ClientTimeout(total=_LISTING_S)
         async with self._session.get(url, headers=self._headers, timeout=patience) as page:
             return list((await page.json())["data"])
+
+    async def metrics(self) -> str:
+        """What it exports for Prometheus; empty where it does not."""
+        parts, patience = urlsplit(self.target.url), aiohttp.ClientTimeout(total=_LISTING_S)
+        url = f"{parts.scheme}://{parts.netloc}/metrics"
+        try:
+            async with self._session.get(url, headers=self._headers, timeout=patience) as page:
+                return await page.text(errors="replace")
+        except (Refused, aiohttp.ClientError, TimeoutError):
+            return ""
 
     async def send(self, ask: Ask, bar: Bar | None = None) -> Answer:
         """One request, streamed; an error is in the answer, never raised."""

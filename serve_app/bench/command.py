@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serve_app.bench.asked import plan_of
+from serve_app.bench.calibration import command as calibration
 from serve_app.bench.errors import BenchError
 from serve_app.bench.plan import Plan
 from serve_app.bench.progress import say
@@ -25,6 +26,9 @@ STDOUT = "-"
 def run(chosen: argparse.Namespace) -> int:
     """Measure and report; returns the exit status."""
     try:
+        if chosen.calibrate:
+            _check_writable(chosen.calibrate)
+            return calibration.run(chosen)
         plan = plan_of(chosen)
         _check_writable(chosen.report)
         _check_writable(None if chosen.json in {None, STDOUT} else Path(chosen.json))

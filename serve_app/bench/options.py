@@ -13,6 +13,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     _add_what(parser)
     _add_how_much(parser)
     _add_report(parser)
+    _add_calibration(parser)
 
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
@@ -55,3 +56,17 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     say("--price", default="", metavar="input=…,…", help="$ per million tokens, or hour=$ per hour")
     say("--json", metavar="FILE", help="everything, for programs; - is stdout, and only it then")
     say("--report", type=Path, metavar="FILE.html", help="tables and plots in one file")
+
+
+def _add_calibration(parser: argparse.ArgumentParser) -> None:
+    say = parser.add_argument
+    say(
+        "--calibrate",
+        type=Path,
+        metavar="FILE",
+        help="instead: measure the rates of the one target's engine for serve-app simulate; "
+        "lengths are drawn around --input-tokens and --output-tokens",
+    )
+    say("--kv-tokens", type=int, metavar="N", help="where the target's /metrics do not say")
+    say("--max-num-seqs", type=int, metavar="N", help="the same")
+    say("--max-num-batched-tokens", type=int, metavar="N", help="the same")

@@ -62,14 +62,16 @@ class Channel(Connection):
             if not reading.is_over:
                 self._send(Cancel(number))
 
-    async def beat(self, waiting: tuple[int, ...], waiting_tokens: int) -> Report:
+    async def beat(
+        self, waiting: tuple[int, ...], waiting_tokens: int, arriving_tokens_per_s: float = 0.0
+    ) -> Report:
         """Exchange depth for load. Raises `ReplicaLost`; a replica that hangs does not answer."""
         if not self.is_open:
             raise _lost()
         number = next(self._numbers)
         answer: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._beats[number] = answer
-        self._send(Beat(number, waiting, waiting_tokens))
+        self._send(Beat(number, waiting, waiting_tokens, arriving_tokens_per_s))
         try:
             return await answer
         finally:

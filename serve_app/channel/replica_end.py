@@ -8,6 +8,7 @@ read on until its client has taken more, so its tokens stay in the engine, unfor
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
@@ -30,6 +31,7 @@ from serve_app.channel.wire import (
     decode_order,
     pieces,
 )
+from serve_app.core.slot_time import SlotTime
 from serve_app.engine.protocol import Call, Frame, Head
 from serve_app.errors import EngineError, ReplicaLost, RequestError
 
@@ -58,6 +60,7 @@ class ChannelServer:
         self.patience_s = patience_s  # with whoever connects and does not say who they are
         self.secret = handshake.new_secret()
         self.running: dict[str, Load] = {}
+        self.slot_time = SlotTime()  # of answers that came to their end
         self.is_draining = False
         self._calls = 0
         self._idle = asyncio.Event()
@@ -210,21 +213,23 @@ class _GatewayConnection(Connection):
             self._put(number, Failed.of(failed))
 
     async def _pass_on(self, number: int, call: Call, answering: _Answering) -> None:
-        is_finished = False
+        started, last = time.monotonic(), None
         async with aclosing(self._server.replica.generate(call)) as items:
             async for item in items:
                 if isinstance(item, Head):
                     self._put(number, item)
                     continue
-                is_finished = item.finished
+                last = item
                 for piece in pieces(item):
                     if answering.window <= 0 or self._is_full:
                         await self._room(answering)
                     answering.window -= len(piece.data)
                     self._batch_bytes += len(piece.data)
                     self._put(number, piece)
-        if not is_finished:
+        if last is None or not last.finished:
             raise EngineError("the engine stopped in the middle of its answer; try again")
+        tokens = last.usage.tokens if last.usage is not None else 0
+        self._server.slot_time.ended(time.monotonic() - started, call.sequences, tokens=tokens)
 
     async def _room(self, answering: _Answering) -> None:
         while answering.window <= 0 or self._is_full:

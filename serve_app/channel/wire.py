@@ -47,12 +47,13 @@ class Credit(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """Gateway → replica: how much waits here for this application; answered by a `Report`.
-    `waiting` is requests by priority class, the highest first."""
+    """Gateway → replica: how much waits and arrives here for this application; answered by a
+    `Report`. `waiting` is requests by priority class, the highest first."""
 
     number: int
     waiting: tuple[int, ...]
     waiting_tokens: int
+    arriving_tokens_per_s: float = 0.0
 
 
 class Load(msgspec.Struct, frozen=True, array_like=True):

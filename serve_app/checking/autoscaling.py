@@ -15,6 +15,8 @@ from serve_app.config import PolicyKnobs
 
 DEFAULT_METRICS_INTERVAL_S = 10.0
 DEFAULT_LOOK_BACK_PERIOD_S = 30.0
+DEFAULT_DELAYS_S = {"upscale_delay_s": 30.0, "downscale_delay_s": 600.0}
+RECORDS_PER_LOOK_BACK = 0.2  # RAY_SERVE_AUTOSCALING_METRIC_RECORD_INTERVAL_FACTOR
 
 
 def autoscaling_problems(deployment: dict[str, Any], kind: Kind) -> Problems:
@@ -47,14 +49,31 @@ def _policy_problems(config: dict[str, Any], kind: Kind) -> Problems:
         return
     if kind is not ENGINE:
         yield Problem(("policy",), "reads what engines report, and this is no engine; remove it")
+        return
     kwargs = policy.get("policy_kwargs") or {}
     for problem in knob_problems(PolicyKnobs, kwargs):
         yield problem.under("policy", "policy_kwargs")
+    yield from _age_problems(config, mapping(kwargs))
+    yield from _delay_problems(config)
+
+
+def _age_problems(config: dict[str, Any], kwargs: dict[str, Any]) -> Problems:
+    """A number is taken, and then waits for the next push to Serve's controller."""
     interval_s = number(config.get("metrics_interval_s"), DEFAULT_METRICS_INTERVAL_S)
-    max_age_s = number(mapping(kwargs).get("max_age_s"), PolicyKnobs().max_age_s)
-    if interval_s >= max_age_s:
-        message = f"numbers come every {interval_s:g} s, and the policy drops what is older than"
-        yield Problem(("metrics_interval_s",), f"{message} max_age_s = {max_age_s:g} s; set 1")
+    look_back_s = number(config.get("look_back_period_s"), DEFAULT_LOOK_BACK_PERIOD_S)
+    oldest_s = interval_s + min(interval_s, RECORDS_PER_LOOK_BACK * look_back_s)
+    max_age_s = number(kwargs.get("max_age_s"), PolicyKnobs().max_age_s)
+    if oldest_s >= max_age_s:
+        message = f"numbers get {oldest_s:g} s old, and the policy drops what is older than"
+        yield Problem(("metrics_interval_s",), f"{message} max_age_s = {max_age_s:g} s; set 0.5")
+
+
+def _delay_problems(config: dict[str, Any]) -> Problems:
+    for key, default_s in DEFAULT_DELAYS_S.items():
+        delay_s = number(config.get(key), default_s)
+        if delay_s:
+            message = f"{delay_s:g} s on top of the policy's own windows; set 0"
+            yield Problem((key,), message if key in config else f"is missing: {message}")
 
 
 def _interval_problems(config: dict[str, Any]) -> Problems:

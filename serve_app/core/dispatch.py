@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from serve_app.core.arrivals import ArrivalRate
 from serve_app.core.fleet import Fleet, Load
 from serve_app.core.queue import WaitingQueue
 from serve_app.core.request import Request
@@ -70,6 +71,7 @@ class Dispatcher:
     def __init__(self, queue: WaitingQueue, routing: Routing, *, ttft_target_s: float) -> None:
         self.queue = queue
         self.routing = routing
+        self.arrivals = ArrivalRate()  # in tokens, of whoever asks for a place, refused or not
         self.ttft_target_s = ttft_target_s
         self._fleet = Fleet()
         self._running: dict[str, _Running] = {}
@@ -104,6 +106,8 @@ class Dispatcher:
     def submit(self, request: Request, *, now: float, again: bool = False) -> Place:
         """Let `request` wait; raises `QueueFull`, but not of one that waits `again`, since the
         replica that it ran on was lost."""
+        if not again:
+            self.arrivals.add(request.tokens, now=now)
         self.queue.push(request, retry_after_s=None if again else self.retry_after_s(now=now))
         position, per_s = self.queue.ahead_of(request), self.drained_per_s(now=now)
         return Place(position, (position + 1) / per_s if per_s else None)

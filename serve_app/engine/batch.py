@@ -52,11 +52,14 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: each of `produced` has one more token; `finished` have left the batch."""
+    """One step: each of `produced` has one more token; `finished` have left the batch. So many
+    `decodes` were not the first token of their answer, and `prefilled` tokens were read."""
 
     duration_s: float
     produced: list[Sequence]
     finished: list[Sequence]
+    decodes: int = 0
+    prefilled: int = 0
 
 
 class Batch:
@@ -139,7 +142,8 @@ class Batch:
                 produced.append(sequence)
             if prefilled == self._chunk_tokens:  # only the newest can be inside its prompt
                 break
-        return Step(self._duration_s(decodes, prefilled), produced, self._finish(produced))
+        duration_s, finished = self._duration_s(decodes, prefilled), self._finish(produced)
+        return Step(duration_s, produced, finished, decodes, prefilled)
 
     def check_invariants(self) -> None:
         """Raise AssertionError if a block or a sequence is lost, counted twice or over a limit."""

@@ -37,6 +37,10 @@ class Usage(msgspec.Struct, frozen=True, array_like=True):
     cached_tokens: int = 0
     output_tokens: int = 0
 
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.output_tokens
+
 
 class Head(msgspec.Struct, frozen=True, array_like=True, tag=0):
     """Status and headers of the answer; always the first item."""
@@ -65,13 +69,17 @@ Items = Sequence[Head | Frame]
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What an engine knows about itself now. `kv_usage` and `prefix_hit_rate` are in [0, 1]."""
+    """What an engine knows about itself now. `kv_usage`, `prefix_hit_rate` and `reading` are
+    in [0, 1]; for the last three see `core.pace`."""
 
     waiting: int = 0
     running: int = 0
     kv_usage: float = 0.0
     prefix_hit_rate: float = 0.0
     step_age_s: float = 0.0  # since the last step that moved work forward; 0 when idle
+    tpot_s: float = 0.0
+    alone_tpot_s: float = 0.0
+    reading: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncGenerator
 
 from serve_app.config import Simulated
+from serve_app.core.pace import Pace
 from serve_app.engine.batch import CHUNK_TOKENS, Batch, Sequence, Step
 from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
 from serve_app.engine.protocol import (
@@ -74,6 +75,7 @@ class SimulatedEngine:
         self._is_hung = False
         self._finishing = 0  # left the batch in the step that is still being waited for
         self._stepped_at = 0.0
+        self._pace = Pace()
         self._stepping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -102,13 +104,16 @@ class SimulatedEngine:
             self._withdraw(delivery)
 
     def stats(self) -> EngineStats:
-        batch = self._batch
+        batch, now = self._batch, time.monotonic()
         return EngineStats(
             waiting=len(batch.waiting),
             running=len(batch.running) + self._finishing,
             kv_usage=batch.kv_usage,
             prefix_hit_rate=batch.cached_tokens / max(1, batch.started_tokens),
-            step_age_s=time.monotonic() - self._stepped_at if batch else 0.0,
+            step_age_s=now - self._stepped_at if batch else 0.0,
+            tpot_s=self._pace.tpot_s(now=now),
+            alone_tpot_s=self._pace.alone_tpot_s,
+            reading=self._pace.reading(now=now),
         )
 
     def check_health(self) -> None:
@@ -148,6 +153,12 @@ class SimulatedEngine:
 
     def _hand_out(self, step: Step) -> None:
         self._stepped_at = time.monotonic()
+        self._pace.stepped(
+            decoded=step.decodes,
+            decoding_s=step.decodes * step.duration_s,
+            reading_s=step.duration_s if step.prefilled else 0.0,
+            now=self._stepped_at,
+        )
         self._finishing = 0
         for sequence in step.produced:
             if stream := self._streams.get(sequence):

@@ -79,7 +79,7 @@ class VllmEngine:
             await batches.aclose()
 
     def stats(self) -> EngineStats:
-        watch, is_idle = self._watch, not self._has_work()
+        watch, is_idle, now = self._watch, not self._has_work(), time.monotonic()
         # The watch hears of steps, and an engine whose last request was aborted makes none.
         return EngineStats(
             waiting=0 if is_idle else watch.waiting,
@@ -87,6 +87,9 @@ class VllmEngine:
             kv_usage=0.0 if is_idle else watch.kv_usage,
             prefix_hit_rate=watch.prefix_hit_rate,
             step_age_s=self._step_age_s(),
+            tpot_s=watch.pace.tpot_s(now=now),
+            alone_tpot_s=watch.pace.alone_tpot_s,
+            reading=watch.pace.reading(now=now),
         )
 
     def check_health(self) -> None:

@@ -18,8 +18,10 @@ from ray import serve
 from ray.serve import Application
 
 from serve_app.checking.arguments import check_engine_args, check_gateway_args
+from serve_app.checking.autoscaling import autoscaling_problems
 from serve_app.checking.exposure import Exposed, exposure_problems
 from serve_app.checking.file import check_file
+from serve_app.checking.kind import ENGINE
 from serve_app.checking.problem import ConfigError, Problem
 from serve_app.errors import ClusterTooSmall
 from serve_app.serving.address import listening_host
@@ -37,8 +39,9 @@ def engine(args: dict[str, Any]) -> Application:
         checked = check_engine_args(args)
         if launch is not None:
             _require_sound_file(launch)
+        application = launch.application(args) if launch else deployed(args)
+        _require_sound_scaling(application)
         if not checked.wait_for_nodes:
-            application = launch.application(args) if launch else deployed(args)
             require_room(application, file=launch.path if launch else None)
     return serve.deployment(EngineReplica, name="Engine").bind(checked.model_dump())
 
@@ -55,6 +58,16 @@ def gateway(args: dict[str, Any]) -> Application:
 def _require_sound_file(launch: Launch) -> None:
     """Serve drops keys that it does not know before any builder sees them; the file has them."""
     problems = [p for p in check_file(launch.path) if not isinstance(p, Exposed)]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _require_sound_scaling(engine: Mapping[str, Any]) -> None:
+    """What came by `serve deploy` was in no file that could be read here; a policy that is
+    mistaken would be found out by Serve's controller, which would stop at it."""
+    problems: list[Problem] = []
+    for deployment in engine.get("deployments") or []:
+        problems += autoscaling_problems(deployment, ENGINE)
     if problems:
         raise ConfigError(*problems)
 

@@ -6,7 +6,7 @@ the others, so connecting goes on beside everything else.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -59,22 +59,17 @@ class Channels:
         self.problems = {name: p for name, p in self.problems.items() if name in addresses}
 
     async def beat(
-        self, waiting: tuple[int, ...], waiting_tokens: int, *, timeout_s: float
+        self,
+        waiting: tuple[int, ...],
+        waiting_tokens: int,
+        arriving_tokens_per_s: float = 0.0,
+        *,
+        timeout_s: float,
     ) -> list[Report]:
         """Tell every replica our depth, hear its load; the silent ones are left out."""
-        asked = [
-            self._beat_one(self._open[i], waiting, waiting_tokens, timeout_s) for i in self.open
-        ]
+        said = (waiting, waiting_tokens, arriving_tokens_per_s)
+        asked = [_answer(self._open[i].beat(*said), timeout_s) for i in self.open]
         return [report for report in await asyncio.gather(*asked) if report is not None]
-
-    async def _beat_one(
-        self, channel: Channel, waiting: tuple[int, ...], waiting_tokens: int, timeout_s: float
-    ) -> Report | None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await channel.beat(waiting, waiting_tokens)
-        except (TimeoutError, ReplicaLost):
-            return None
 
     def _drop_closed(self) -> None:
         for replica_id in [i for i, channel in self._open.items() if not channel.is_open]:
@@ -99,3 +94,11 @@ class Channels:
             self.problems[replica_id] = problem
         finally:
             del self._connecting[replica_id]
+
+
+async def _answer(beat: Awaitable[Report], timeout_s: float) -> Report | None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await beat
+    except (TimeoutError, ReplicaLost):
+        return None

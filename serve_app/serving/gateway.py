@@ -9,7 +9,6 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
-from ray.serve.schema import ApplicationStatus
 
 from serve_app.checking.problem import ConfigError
 from serve_app.config import GatewayArgs, GatewayTunables
@@ -19,17 +18,17 @@ from serve_app.serving.address import listening_host
 from serve_app.serving.engines import RayEngines
 from serve_app.serving.ingress import Ingress
 from serve_app.serving.keys import key_ring
-from serve_app.serving.lane import Absence, Lane
+from serve_app.serving.lane import Lane
 from serve_app.serving.ledger import LedgerClient, by_handle
 from serve_app.serving.metrics import Metrics
+from serve_app.serving.standing import Absence, absence, shortfalls, unknown
 
 logger = logging.getLogger("ray.serve")
 
 SLOWEST_BEAT_S = 2.0
 DISCOVERY_INTERVAL_S = 1.0  # asks Ray, which costs milliseconds; a beat costs microseconds
-LONGEST_DETAIL = 500
+STANDING_INTERVAL_S = 2.0  # asks Serve's controller, on which everybody waits
 IDLE_S = 2.0
-NOBODY_COMES = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING)
 
 
 @serve.ingress()  # no app: Serve asks for it through __serve_build_asgi_app__
@@ -65,6 +64,7 @@ class Gateway:
         work = [
             *(self._discover(application) for application in self._engines),
             *(self._beat(lane) for lane in self._lanes.values()),
+            self._look_around(),
             self._refresh_keys(),
             self._exchange(),
         ]
@@ -105,13 +105,23 @@ class Gateway:
         lane.dispatch()  # deadlines do not wait for replicas, nor for Serve
         engines = self._engines[lane.application]
         reports = await engines.channels.beat(
-            lane.waiting, lane.depth_tokens, timeout_s=SLOWEST_BEAT_S
+            lane.waiting,
+            lane.depth_tokens,
+            lane.arriving_tokens_per_s,
+            timeout_s=SLOWEST_BEAT_S,
         )
         engines.knock(somebody_waits=bool(lane.depth) and not engines.in_service)
         if engines.in_service:
             lane.hear(reports, in_service=engines.in_service)
         else:
             lane.hear_nothing(await self._absence(lane.application))
+
+    async def _look_around(self) -> None:
+        while True:
+            known = await asyncio.to_thread(shortfalls, self._lanes)
+            for application, lane in self._lanes.items():
+                lane.shortfall = known.get(application, "")
+            await asyncio.sleep(STANDING_INTERVAL_S)
 
     async def _refresh_keys(self) -> None:
         while True:
@@ -147,10 +157,10 @@ class Gateway:
         it, and the beat does not."""
         asking = self._asking.get(application)
         if asking is None or asking.done():
-            asking = asyncio.create_task(asyncio.to_thread(_absence, application))
+            asking = asyncio.create_task(asyncio.to_thread(absence, application))
             self._asking[application] = asking
         done, _ = await asyncio.wait({asking}, timeout=SLOWEST_BEAT_S)
-        return asking.result() if done else _unknown(application)
+        return asking.result() if done else unknown(application)
 
 
 def _tunables() -> GatewayTunables:
@@ -158,27 +168,3 @@ def _tunables() -> GatewayTunables:
     then, and who may ask has to be known before."""
     config = serve.get_replica_context()._deployment_config  # noqa: SLF001
     return GatewayTunables.model_validate(config.user_config or {})
-
-
-def _absence(application: str) -> Absence:
-    """Why an application has no replica in service, as Serve sees it; blocks for a moment."""
-    try:
-        status = serve.status().applications.get(application)
-    except (RayError, RayServeException):
-        return _unknown(application)
-    if status is None:
-        waits_for = f"application {application!r}, which is not deployed"
-        return Absence(waits_for, is_coming=False)
-    said = [status.message, *(d.message for d in status.deployments.values())]
-    detail = "; ".join(_last_line(message) for message in said if message.strip())
-    waits_for = f"application {application!r}, which is {status.status.value}"
-    return Absence(waits_for, detail, is_coming=status.status not in NOBODY_COMES)
-
-
-def _unknown(application: str) -> Absence:
-    return Absence(f"application {application!r}; Serve's controller does not answer")
-
-
-def _last_line(message: str) -> str:
-    """What went wrong, without the stack that led there."""
-    return message.strip().splitlines()[-1][:LONGEST_DETAIL]

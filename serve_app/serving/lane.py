@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from serve_app.channel.wire import Report
@@ -28,6 +28,7 @@ from serve_app.engine.protocol import Call, Items
 from serve_app.errors import DeadlineExceeded, EngineError, EngineUnavailable, NoReplica
 from serve_app.serving.ledger import LedgerClient
 from serve_app.serving.progress import Clock, Progress
+from serve_app.serving.standing import Absence
 
 logger = logging.getLogger("ray.serve")
 
@@ -41,16 +42,6 @@ class Engines(Protocol):
         Raises `EngineError`: `ReplicaLost` when the replica is gone.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Absence:
-    """Why no replica answers: `waits_for` is for clients, `detail` for operators (`/ready`).
-    Requests are held while a replica may be coming."""
-
-    waits_for: str
-    detail: str = ""
-    is_coming: bool = True
 
 
 class Lane:
@@ -70,6 +61,7 @@ class Lane:
         self.gateway = gateway
         self._reports: dict[str, Report] = {}
         self.absence = Absence(f"application {application!r} to have a running replica")
+        self.shortfall = ""  # why fewer replicas serve than its policy wants
         self._engines = engines
         self._clock = clock
         self._turns: dict[str, asyncio.Future[str]] = {}
@@ -104,6 +96,10 @@ class Lane:
     @property
     def depth_tokens(self) -> int:
         return self._dispatcher.queue.tokens
+
+    @property
+    def arriving_tokens_per_s(self) -> float:
+        return self._dispatcher.arrivals.per_s(now=self._clock())
 
     @property
     def running(self) -> int:

@@ -43,6 +43,9 @@ ENGINE_GAUGES = {
     "kv_usage": "Share of the KV cache in use",
     "prefix_hit_rate": "Share of prompt tokens found in the prefix cache",
     "slots": "Sequences that gateways may send it",
+    "kv_tokens": "Tokens that its KV cache holds",
+    "max_num_seqs": "Sequences in a step",
+    "max_num_batched_tokens": "Tokens in a step; 0 is unknown",
 }
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
@@ -111,13 +114,16 @@ class Metrics:
                 lane.application,
             )
             for report in lane.reports:
-                stats = report.stats
+                stats, capacity = report.stats, report.capacity
                 numbers = (
                     stats.running,
                     stats.waiting,
                     stats.kv_usage,
                     stats.prefix_hit_rate,
                     report.slots,
+                    capacity.kv_tokens,
+                    capacity.max_num_seqs,
+                    capacity.max_num_batched_tokens,
                 )
                 _set(self._engine_gauges, numbers, lane.application, report.replica)
         return generate_latest(self._registry)

@@ -95,7 +95,8 @@ def _readiness(lane: Lane, *, tells_why: bool) -> dict[str, Any]:
     replicas = sum(replica.is_healthy for replica in lane.replicas)
     state = {"ready": lane.is_ready, "replicas": replicas, "depth": lane.depth}
     if lane.is_ready:
-        return state
+        is_short = tells_why and lane.shortfall
+        return {**state, "shortfall": lane.shortfall} if is_short else state
     absence = asdict(lane.absence)
     return {**state, **absence} if tells_why else {**state, "waits_for": lane.absence.waits_for}
 

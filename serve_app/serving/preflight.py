@@ -27,7 +27,7 @@ def require_room(application: Application, *, file: Path | None) -> None:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if _has_room(application, nodes) or _grows():
         return
-    bundles, strategy = _demand(application["deployments"][0])
+    bundles, strategy = demand(application["deployments"][0])
     advice = _advice(file, nodes) if file is not None else "Add nodes."
     raise ClusterTooSmall(
         f"{application['name']} does not fit this cluster, and no autoscaler makes it grow.\n"
@@ -49,10 +49,10 @@ def deployed(args: Mapping[str, Any]) -> Application:
 
 def _has_room(application: Application, nodes: Nodes) -> bool:
     deployments = application.get("deployments") or []
-    return all(fits(*_demand(deployment), nodes) for deployment in deployments)
+    return all(fits(*demand(deployment), nodes) for deployment in deployments)
 
 
-def _demand(deployment: Mapping[str, Any]) -> tuple[Sequence[Resources], str]:
+def demand(deployment: Mapping[str, Any]) -> tuple[Sequence[Resources], str]:
     """The bundles of one replica, and how they want to lie."""
     options = deployment.get("ray_actor_options") or {}
     own = {"CPU": options.get("num_cpus", 1), "GPU": options.get("num_gpus", 0)}

@@ -47,8 +47,8 @@ class EngineReplica:
         host = ray.util.get_node_ip_address()
         port = await self._channel.start(host, tls=server_context())
         self._address = Address(host, port, self._channel.secret)
-        load_s = time.monotonic() - started
-        logger.info("engine ready after %.1f s: %s", load_s, self._engine.capacity)
+        self._load_s = time.monotonic() - started
+        logger.info("engine ready after %.1f s: %s", self._load_s, self._engine.capacity)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         self._tunables = EngineTunables.model_validate(user_config)
@@ -82,14 +82,24 @@ class EngineReplica:
         """What the policy reads; see `serving.autoscaler`. Serve disables this hook for good
         when it raises, so it only adds numbers up."""
         stats = self._engine.stats()
-        depths = self._fresh_depths().values()
-        return {
+        own = {
             "running": float(sum(load.sequences for load in self._channel.running.values())),
             "waiting": float(stats.waiting),
             "kv_usage": stats.kv_usage,
+            "tpot_s": stats.tpot_s,
+            "alone_tpot_s": stats.alone_tpot_s,
+            "reading": stats.reading,
             "slots": float(self._slots()),
-            "depth": float(sum(sum(beat.waiting) for beat in depths)),
-            "depth_tokens": float(sum(beat.waiting_tokens for beat in depths)),
+            "load_s": self._load_s,
+            "token_s": self._channel.slot_time.token_s,
+        }
+        beats = self._fresh_depths().values()
+        if not beats:
+            return own  # no gateway speaks; that is no data, and not that nobody waits
+        return own | {
+            "depth": float(sum(sum(beat.waiting) for beat in beats)),
+            "depth_tokens": float(sum(beat.waiting_tokens for beat in beats)),
+            "arriving_tokens_per_s": float(sum(beat.arriving_tokens_per_s for beat in beats)),
         }
 
     async def check_health(self) -> None:

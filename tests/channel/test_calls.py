@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
@@ -201,14 +201,13 @@ def test_a_beat_tells_depth_and_hears_load(run):
         replica = ScriptedReplica()
         async with ends(replica) as both:
             reports = await asyncio.gather(
-                *(both.channel.beat((k, 0, 0), 10 * k) for k in range(3))
+                *(both.channel.beat((k, 0, 0), 10 * k, 0.5 * k) for k in range(3))
             )
             assert both.channel._beats == {}
-        assert [(beat.waiting[0], beat.waiting_tokens) for beat in replica.beats] == [
-            (0, 0),
-            (1, 10),
-            (2, 20),
-        ]
+        assert [
+            (beat.waiting[0], beat.waiting_tokens, beat.arriving_tokens_per_s)
+            for beat in replica.beats
+        ] == [(0, 0, 0.0), (1, 10, 0.5), (2, 20, 1.0)]
         return [report.replica for report in reports]
 
     assert run(work()) == ["r", "r", "r"]
@@ -225,3 +224,24 @@ def test_cpu_time_is_told_for_what_arrives(run):
 
     assert run(work()) >= 1
     assert min(spent) >= 0.0
+
+
+def test_only_answers_that_came_to_their_end_say_how_long_a_token_takes(run):
+    async def work():
+        never = asyncio.Event()
+        replica = ScriptedReplica(
+            whole=answer(), broken=[STREAM, EngineError("no")], left=[STREAM, never]
+        )
+        async with ends(replica) as both:
+            for name in ("broken", "left"):
+                with suppress(EngineError):
+                    async with aclosing(both.channel.call(a_call(name))) as items:
+                        async for _ in items:
+                            break
+            await until(lambda: len(replica.ended) == 2)
+            before = both.server.slot_time.token_s
+            await collected(both.channel.call(a_call("whole")))
+            return before, both.server.slot_time.token_s
+
+    before, after = run(work())
+    assert before == 0.0 < after

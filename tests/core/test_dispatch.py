@@ -200,3 +200,13 @@ def test_what_runs_on_a_replica_out_of_service_may_still_finish() -> None:
     assert (it.replicas, it.running) == ([], 1)
     it.release("a")
     it.check_invariants()
+
+
+def test_what_arrives_counts_once_whether_it_is_let_in_or_not() -> None:
+    it = dispatcher(max_requests=1)
+    it.submit(request("a"), now=0.0)
+    with pytest.raises(QueueFull):
+        it.submit(request("refused"), now=0.0)
+    it.submit(request("lost its replica"), now=0.0, again=True)
+
+    assert it.arrivals.per_s(now=1.0) == 40  # two requests of 20 tokens

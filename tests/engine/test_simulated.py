@@ -184,3 +184,14 @@ def test_before_the_start_and_after_the_end_it_is_dead():
             await answer(engine, call("one"))
 
     asyncio.run(main())
+
+
+def test_its_stats_say_how_fast_it_decodes_and_whether_it_reads():
+    async def work(engine):
+        await answer(engine, call("one two", max_tokens=100))
+        return engine.stats()
+
+    stats = on_engine(work, decode_step_s=0.01, prefill_tokens_per_s=100.0)
+    assert stats.tpot_s == pytest.approx(0.01)
+    assert stats.alone_tpot_s == pytest.approx(0.01)
+    assert 0 < stats.reading < 0.1

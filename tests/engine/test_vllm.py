@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from serve_app.config import EngineArgs
+from serve_app.core.pace import WINDOW_S
 from serve_app.engine.protocol import Call, Frame, Head
 from serve_app.engine.vllm import JSON_HEADERS, VllmEngine
 from serve_app.errors import EngineDead, EngineHung
@@ -100,6 +102,19 @@ def test_the_last_frame_carries_the_usage_and_a_repeated_prompt_is_cached(live: 
     assert usage.output_tokens == 3
     assert usage.cached_tokens >= 256
     assert live.engine.stats().prefix_hit_rate > 0
+
+
+def test_its_stats_say_how_fast_it_decodes_and_whether_it_reads(live: Live) -> None:
+    live.run(asyncio.sleep(WINDOW_S))
+    before = live.engine.stats()
+    began = time.monotonic()
+    live.ask("/v1/chat/completions", messages=HAIKU, max_tokens=40, ignore_eos=True)
+    took_s, after = time.monotonic() - began, live.engine.stats()
+
+    assert (before.tpot_s, before.reading) == (0.0, 0.0)
+    assert took_s / 80 < after.tpot_s <= took_s / 39
+    assert 0 < after.alone_tpot_s <= after.tpot_s
+    assert 0 < after.reading < 0.5
 
 
 def test_each_choice_of_each_prompt_has_its_own_ids(live: Live) -> None:

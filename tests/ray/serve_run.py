@@ -10,10 +10,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 BIN = Path(sys.executable).parent
@@ -47,6 +48,12 @@ class ServeRun:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
+    @property
+    def dashboard(self) -> str:
+        found = re.search(r"[Vv]iew the dashboard at (?:\S*?)(\d+\.\d+\.\d+\.\d+:\d+)", self.log)
+        assert found is not None, self.log
+        return f"http://{found[1]}"
+
     def get(self, path: str) -> tuple[int, str]:
         """Status and body; status 0 while nothing answers."""
         try:
@@ -66,7 +73,8 @@ class ServeRun:
 
     def replicas(self, model: str) -> int:
         _, text = self.get("/ready")
-        return json.loads(text)["models"][model]["replicas"] if text.startswith("{") else 0
+        models = json.loads(text)["models"] if text.startswith("{") else {}
+        return models[model]["replicas"] if model in models else 0
 
     def until(self, condition: Any, what: str, timeout_s: float) -> float:
         """Seconds until `condition()` is true; fails with the end of the log after `timeout_s`."""
@@ -118,12 +126,50 @@ def way_in(name: str, to: Path, *, ports_from: int) -> Path:
     return to
 
 
+def importable(folder: Path) -> Path:
+    """Variables with which Serve finds the modules of these tests."""
+    to = folder / "variables"
+    to.write_text(f"PYTHONPATH={Path(__file__).parents[2]}{os.pathsep}$PYTHONPATH\n")
+    return to
+
+
 def deploy(file: Path, running: ServeRun) -> None:
     """`serve deploy` of another version of what runs there."""
-    found = re.search(r"[Vv]iew the dashboard at (?:\S*?)(\d+\.\d+\.\d+\.\d+:\d+)", running.log)
-    assert found is not None, running.log
-    command = [BIN / "serve", "deploy", "--address", f"http://{found[1]}", file]
-    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=60)
+    _printed("serve", "deploy", "--address", running.dashboard, str(file))
+
+
+def serve_status(running: ServeRun, application: str) -> dict[str, Any]:
+    """What `serve status` prints."""
+    command = ["serve", "status", "--address", running.dashboard, "--name", application]
+    return yaml.safe_load(_printed(*command))
+
+
+def ray_status(running: ServeRun) -> str:
+    """What `ray status` prints."""
+    found = (re.search(r"gcs-address=(\S+)", line) for line in _processes(running).values())
+    return _printed("ray", "status", "--address", next(match[1] for match in found if match))
+
+
+def actor(running: ServeRun, name: str) -> int:
+    """The process of a Ray actor with this name; 0 while there is none."""
+    lines = _processes(running).items()
+    return next((pid for pid, line in lines if line.startswith(f"ray::{name}")), 0)
+
+
+def _processes(running: ServeRun) -> dict[int, str]:
+    """All that it has started, by what `ps` would show."""
+    lines = {}
+    for process in psutil.Process(running.process.pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            lines[process.pid] = " ".join(process.cmdline())
+    return lines
+
+
+def _printed(program: str, *arguments: str) -> str:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "RAY_ADDRESS"}
+    command = [BIN / program, *arguments]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+    return done.stdout.decode()
 
 
 def variant(name: str, to: Path, change: Any) -> Path:

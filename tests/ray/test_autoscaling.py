@@ -1,18 +1,22 @@
-"""Queue depth moves replicas through Serve's real controller, and no request fails."""
+"""Queue depth moves replicas through Serve's real controller, and no request fails; nor does one
+when that controller dies."""
 
-import asyncio
-from pathlib import Path
+import os
+import signal
+from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.ray.serve_run import serve_run, variant
+from tests.ray.clients import load
+from tests.ray.fleet import watch
+from tests.ray.serve_run import ServeRun, actor, serve_run, variant
 
 pytestmark = pytest.mark.ray
 
 PORT = 8101
 MODEL = "simulated"
+CONTROLLER = "ServeController"
 
 
 def one_to_three(document: dict[str, Any]) -> None:
@@ -21,43 +25,40 @@ def one_to_three(document: dict[str, Any]) -> None:
     engine = document["applications"][0]
     engine["args"]["simulated"] = {"decode_step_s": 0.05, "max_num_seqs": 2, "load_s": 1.0}
     scaling = engine["deployments"][0]["autoscaling_config"]
-    scaling |= {"min_replicas": 1, "max_replicas": 3, "upscale_delay_s": 1, "downscale_delay_s": 3}
+    scaling |= {"min_replicas": 1, "max_replicas": 3}
 
 
-def test_load_takes_it_from_one_to_three_and_silence_back(tmp_path: Path) -> None:
-    file = variant("simulated.yaml", tmp_path / "scaling.yaml", one_to_three)
-    with serve_run(file, tmp_path / "serve_run.log", port=PORT) as running:
+@pytest.fixture(scope="module")
+def scaling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeRun]:
+    folder = tmp_path_factory.mktemp("scaling")
+    file = variant("simulated.yaml", folder / "scaling.yaml", one_to_three)
+    with serve_run(file, folder / "log", port=PORT) as running:
         running.until(lambda: running.replicas(MODEL) == 1, "one replica", timeout_s=120)
-
-        statuses, most = asyncio.run(_load(running.url, lambda: running.replicas(MODEL)))
-
-        assert set(statuses) == {200}
-        assert most == 3
-        running.until(lambda: running.replicas(MODEL) == 1, "one replica again", timeout_s=60)
-        assert "need" in running.log  # each change came with its reason
+        yield running
 
 
-async def _load(url: str, replicas: Any) -> tuple[list[int], int]:
-    """Twelve clients, one request after the other, until three replicas serve, or a minute."""
-    statuses: list[int] = []
-    most = 0
+def test_load_takes_it_from_one_to_three_and_silence_back(scaling: ServeRun) -> None:
+    with load(scaling.url, MODEL, clients=12) as statuses:
+        scaling.until(lambda: scaling.replicas(MODEL) == 3, "three replicas", timeout_s=60)
+    scaling.until(lambda: scaling.replicas(MODEL) == 1, "one replica again", timeout_s=60)
 
-    async def client(http: httpx.AsyncClient) -> None:
-        messages = [{"role": "user", "content": "one two three"}]
-        body = {"model": MODEL, "messages": messages, "max_tokens": 20}
-        for _ in range(60):
-            if most == 3:
-                return
-            statuses.append((await http.post("/v1/chat/completions", json=body)).status_code)
+    assert set(statuses) == {200}
+    assert "need" in scaling.log  # each change came with its reason
 
-    async def watch() -> None:
-        nonlocal most
-        for _ in range(120):
-            most = max(most, await asyncio.to_thread(replicas))
-            if most == 3:
-                return
-            await asyncio.sleep(0.5)
 
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-        await asyncio.gather(watch(), *(client(http) for _ in range(12)))
-    return statuses, most
+def test_a_controller_that_dies_takes_no_replica_with_it_and_scaling_goes_on(
+    scaling: ServeRun,
+) -> None:
+    with load(scaling.url, MODEL, clients=12) as statuses:
+        scaling.until(lambda: scaling.replicas(MODEL) == 3, "three replicas", timeout_s=60)
+        with watch(scaling, MODEL) as seen:
+            died = actor(scaling, CONTROLLER)
+            os.kill(died, signal.SIGKILL)
+            scaling.until(lambda: actor(scaling, CONTROLLER) not in {0, died}, "controller", 30)
+            began = len(statuses)
+            scaling.until(lambda: len(seen) >= 6, "look at its replicas", 30)
+    scaling.until(lambda: scaling.replicas(MODEL) == 1, "one replica again", timeout_s=60)
+
+    assert {wanted for _, wanted, _ in seen} == {3}
+    assert set(statuses) == {200}
+    assert len(statuses) > began

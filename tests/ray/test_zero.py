@@ -25,7 +25,7 @@ def from_zero(document: dict[str, Any]) -> None:
     engine["args"]["simulated"] = {"load_s": LOAD_S}
     scaling = engine["deployments"][0]["autoscaling_config"]
     scaling |= {"min_replicas": 0, "initial_replicas": 0, "max_replicas": 1}
-    scaling |= {"downscale_delay_s": 2, "downscale_to_zero_delay_s": 2}
+    scaling |= {"downscale_to_zero_delay_s": 2}
     gateway["deployments"][0]["user_config"] = {"heartbeat_interval_s": 0.5}
 
 

@@ -17,11 +17,11 @@ from serve_app.keys.record import new_key
 from serve_app.serving.auth import Door, identity_of
 from serve_app.serving.ingress import ENGINE_ROUTES, Ingress
 from serve_app.serving.keys import KeyRing
-from serve_app.serving.lane import Absence
 from serve_app.serving.metrics import Metrics
+from serve_app.serving.standing import Absence
 from tests.serving.at_the_door import Headers, answer, bearer, ingress, scope_of
 from tests.serving.keyed import NOON, add_key, ring
-from tests.serving.scripted import ScriptedEngines, lane
+from tests.serving.scripted import LAST, ScriptedEngines, lane
 
 
 def seen_behind(door_keys: KeyRing | None, headers: Headers, **tenants: Any) -> tuple[Scope, Scope]:
@@ -117,6 +117,19 @@ def test_only_operators_are_told_how_the_servers_are_set_up(file: Path) -> None:
     assert theirs["waits_for"] == "the moon"
     assert "detail" not in theirs
     assert json.loads(status_of(app, "GET", "/ready", ours)[1])["models"]["m"]["detail"]
+
+
+def test_only_operators_are_told_that_more_replicas_are_wanted_than_there_are(file: Path) -> None:
+    tenants = GatewayTunables.model_validate({"tenants": {"ops": {"operator": True}}}).tenants
+    key, ours = add_key(file, "acme"), add_key(file, "ops")
+    short = lane(ScriptedEngines(a=[LAST]))
+    short.shortfall = "wants 2 replicas, 1 serves, 1 loads"
+    keys = ring(file, tenants=tenants)
+    app = Ingress({"m": short}, GatewayTunables(), Metrics(), limiter=Limiter("here"), keys=keys)
+
+    models = [json.loads(status_of(app, "GET", "/ready", k)[1])["models"]["m"] for k in (key, ours)]
+    assert models[0] == {"ready": True, "replicas": 1, "depth": 0}
+    assert models[1] == models[0] | {"shortfall": short.shortfall}
 
 
 ORIGIN = "https://chat.example"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from serve_app.errors import DeadlineExceeded, NoReplica
-from serve_app.serving.lane import Absence
+from serve_app.serving.standing import Absence
 from tests.serving.admitted import answer, started
 from tests.serving.scripted import LAST, STREAM, ManualClock, ScriptedEngines, lane, report
 

@@ -8,7 +8,7 @@ import httpx
 import openai
 import pytest
 
-from serve_app.serving.lane import Absence
+from serve_app.serving.standing import Absence
 from tests.serving.in_process import MODEL, gateway
 
 HELLO = {"model": MODEL, "messages": [{"role": "user", "content": "one two three"}]}

@@ -111,6 +111,8 @@ def slower(rates: Rates, times: float) -> Rates:
         prefill_tokens_per_s=rates.prefill_tokens_per_s / times,
         decode_step_s=rates.decode_step_s * times,
         decode_step_per_seq_s=rates.decode_step_per_seq_s * times,
+        overhead_s=rates.overhead_s * times,
+        read_step_s=rates.read_step_s * times,
     )
 
 

@@ -5,41 +5,23 @@ every running sequence gets a token a step and a step takes what `Rates.step_s` 
 next end of an answer is known, and the clock goes there. A step that reads prompts is played
 as one event, with up to `chunk_tokens` of them, first come first served:
 
-    duration_s = step_s(decodes) + prefilled / prefill_tokens_per_s
+    duration_s = (step_s(decodes) if any, else read_step_s) + prefilled / prefill_tokens_per_s
 
+A request reaches the engine `overhead_s` after it was sent, and keeps nobody else waiting for that.
 KV cache is counted in tokens; when it is full the newest sequence is preempted, as in vLLM.
 """
 
 import heapq
 import math
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.fleet import Rates
+from serve_app.sim.scaling.job import Job
 from serve_app.sim.scaling.prefixes import KvTokens
 
 BLOCK_TOKENS = 512  # of the prefixes that traces know
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A prompt and its answer on a replica. `expected_tokens` is what was set aside for it."""
-
-    id: str
-    prompt_tokens: int
-    output_tokens: int
-    expected_tokens: int
-    blocks: tuple[int, ...] = ()
-    unread: int = field(default=0, init=False)  # prompt tokens without KV
-    cached: int = field(default=0, init=False)  # prompt tokens found in the prefix cache
-    shared: tuple[int, ...] = field(default=(), init=False)  # prefix blocks in use
-    own: int = field(default=0, init=False)  # tokens of KV outside them, when its prompt was read
-    produced: int = field(default=0, init=False)  # tokens, up to the step `since`
-    since: int = field(default=0, init=False)
-    joined: int = field(default=0, init=False)  # the step after which its prompt was read
-    turn: int = field(default=0, init=False)  # counts preemptions, so that old milestones die
 
 
 class Hears(Protocol):
@@ -68,6 +50,7 @@ class Replica:
         self.reading_s = 0.0  # in which prompts were read
         self._clock = clock
         self._hears = hears
+        self._coming = 0  # sent, and not with the engine yet
         self._reading: deque[Job] = deque()  # prompts that have begun and are not read
         self._decoding: dict[Job, None] = {}  # the newest is last
         self._milestones: list[tuple[int, int, int, Job]] = []  # step, order, turn, job
@@ -88,14 +71,23 @@ class Replica:
 
     @property
     def is_idle(self) -> bool:
-        return not (self._decoding or self._reading or self.waiting)
+        return not (self._decoding or self._reading or self.waiting or self._coming)
 
     @property
     def kv_usage(self) -> float:
         return min(1.0, self.kv.held / self.kv.capacity)
 
     def add(self, job: Job) -> None:
+        if self.rates.overhead_s:
+            self._coming += 1
+            self._clock.after(self.rates.overhead_s, lambda: self._arrive(job))
+        else:
+            self.waiting.append(job)
+
+    def _arrive(self, job: Job) -> None:
+        self._coming -= 1
         self.waiting.append(job)
+        self.wake()
 
     def wake(self) -> None:
         """Begin, or let the run of steps under way end with the step under way."""
@@ -117,7 +109,7 @@ class Replica:
         self._is_mixed = prefill > 0
         decodes = len(self._decoding)
         if self._is_mixed:
-            step_s = self.rates.step_s(decodes) if decodes else 0.0
+            step_s = self.rates.step_s(decodes) if decodes else self.rates.read_step_s
             self._run(1, step_s + prefill / self.rates.prefill_tokens_per_s)
         elif decodes:
             steps = self._until_something_happens()

@@ -19,6 +19,8 @@ class Rates:
     kv_tokens: int
     max_num_seqs: int
     chunk_tokens: int
+    overhead_s: float = 0.0  # from a request to the engine: HTTP, tokenising; nobody waits for it
+    read_step_s: float = 0.0  # of a step that reads prompts and decodes nothing, beside its tokens
 
     def step_s(self, sequences: int) -> float:
         """A decode step of so many sequences, without prefill."""

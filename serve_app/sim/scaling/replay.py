@@ -17,9 +17,10 @@ from serve_app.core.request import Request
 from serve_app.core.routing import Routing
 from serve_app.errors import QueueFull
 from serve_app.sim.clock import Clock
-from serve_app.sim.scaling.engine import Job, Replica
+from serve_app.sim.scaling.engine import Replica
 from serve_app.sim.scaling.fleet import Order, Rates, Sample, Scaler, Seen, Slo, Story
 from serve_app.sim.scaling.gauges import Gauges
+from serve_app.sim.scaling.job import Job
 from serve_app.sim.scaling.replicas import Member, Replicas
 from serve_app.sim.traffic import Arrival
 

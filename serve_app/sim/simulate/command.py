@@ -10,7 +10,9 @@ from pathlib import Path
 
 from serve_app.checking.question import QuestionError
 from serve_app.sim.simulate.asked import question_of
+from serve_app.sim.simulate.check import check
 from serve_app.sim.simulate.document import document
+from serve_app.sim.simulate.options import USAGE
 from serve_app.sim.simulate.page import html
 from serve_app.sim.simulate.progress import say
 from serve_app.sim.simulate.runs import run
@@ -20,7 +22,10 @@ from serve_app.sim.simulate.table import markdown
 def simulate(chosen: argparse.Namespace) -> int:
     """Replay and report; returns the exit status."""
     try:
-        _check(chosen)
+        if chosen.check:
+            print(check(chosen.check), end="")
+            return 0
+        _require(chosen)
         question = question_of(chosen)
         runs = run(question, jobs=chosen.jobs)
     except QuestionError as error:
@@ -36,7 +41,10 @@ def simulate(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _check(chosen: argparse.Namespace) -> None:
+def _require(chosen: argparse.Namespace) -> None:
+    missing = [name for name in ("file", "trace", "format") if getattr(chosen, name) is None]
+    if missing:
+        raise QuestionError(f"there is no {' and no '.join(missing)}; usage: {USAGE}")
     if chosen.jobs < 1:
         raise QuestionError(f"--jobs is {chosen.jobs}; it must be at least 1")
     file: Path | None = chosen.report

@@ -10,7 +10,9 @@ POLICIES = "queue-depth,serve-default,hpa-queue,llm-d,static-peak,oracle"
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Define the options of `serve-app simulate`."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="a Serve YAML of this project")
+    parser.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="a Serve YAML of this project"
+    )
     _add_traffic(parser)
     _add_engine(parser)
     _add_who(parser)
@@ -19,8 +21,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
 
 def _add_traffic(parser: argparse.ArgumentParser) -> None:
     say = parser.add_argument
-    say("--trace", type=Path, required=True, metavar="PATH", help="recorded traffic")
-    say("--format", required=True, metavar="NAME", help="servegen (a folder), mooncake or azure")
+    say("--trace", type=Path, metavar="PATH", help="recorded traffic")
+    say("--format", metavar="NAME", help="servegen (a folder), mooncake or azure")
     say("--speed-up", default="1", metavar="X", help="play the trace so many times as fast")
     say("--from-hour", default="0", metavar="H", help="begin there (default: 0)")
     say("--hours", metavar="H", help="play so many hours of it (default: all)")
@@ -30,7 +32,13 @@ def _add_traffic(parser: argparse.ArgumentParser) -> None:
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     say = parser.add_argument
     say("--model", metavar="APPLICATION", help="which engine, where the file has several")
-    say("--calibration", type=Path, metavar="FILE", help="JSON with the rates of a replica")
+    say("--calibration", type=Path, metavar="FILE", help="rates that serve-app bench has measured")
+    say(
+        "--check",
+        type=Path,
+        metavar="FILE",
+        help="instead: how far off a calibration's rates are for the loads measured with it",
+    )
     say("--on", metavar="HARDWARE", help="take the rates of the deployment's plan for it")
     say("--fleet", metavar="N", help="slow replicas until the busiest window needs about N")
     say("--max-replicas", metavar="N", help="default: the file's, or 2 × --fleet if that is more")

@@ -1,7 +1,5 @@
 """How fast a replica of a deployment is: said by it, measured, or planned."""
 
-import json
-import math
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,10 +8,8 @@ from serve_app.checking.question import QuestionError
 from serve_app.config import Simulated
 from serve_app.engine.batch import CHUNK_TOKENS
 from serve_app.sim.scaling.fleet import Rates
+from serve_app.sim.simulate.calibrated import SIZES, SPEEDS, calibrated
 from serve_app.sim.simulate.deployment import Deployment
-
-_SPEEDS = ("prefill_tokens_per_s", "decode_step_s", "decode_step_per_seq_s")
-_SIZES = ("kv_tokens", "max_num_seqs", "chunk_tokens")
 
 
 def rates_of(found: Deployment, *, calibration: Path | None, hardware: str | None) -> Rates:
@@ -28,27 +24,6 @@ def rates_of(found: Deployment, *, calibration: Path | None, hardware: str | Non
             "what you have measured, or --on HARDWARE for those of a plan"
         )
     return _planned(found, hardware)
-
-
-def calibrated(file: Path) -> Rates:
-    """Rates by name, at the top of a JSON object or under `rates`."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        found = found.get("rates", found)
-        prefill, step, per_seq = (float(found[name]) for name in _SPEEDS)
-        return _checked(Rates(prefill, step, per_seq, *(int(found[name]) for name in _SIZES)))
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-        what = f"{type(error).__name__}: {error}"
-        names = ", ".join((*_SPEEDS, *_SIZES))
-        raise QuestionError(f"--calibration {file}: no rates ({what}); it has {names}") from error
-
-
-def _checked(rates: Rates) -> Rates:
-    for name in (*_SPEEDS, *_SIZES):
-        number = getattr(rates, name)
-        if not 0 <= number < math.inf or (number == 0 and name != "decode_step_per_seq_s"):
-            raise ValueError(f"{name} is {number}")
-    return rates
 
 
 def _simulated(block: Simulated) -> Rates:
@@ -70,4 +45,4 @@ def _planned(found: Deployment, hardware: str) -> Rates:
         planned = plan.rates_of(found.args.model_dump(), hardware)
     except errors.PlanError as error:
         raise QuestionError(f"--on {hardware}: {error}") from error
-    return Rates(**{name: getattr(planned, name) for name in (*_SPEEDS, *_SIZES)})
+    return Rates(**{name: getattr(planned, name) for name in (*SPEEDS, *SIZES)})

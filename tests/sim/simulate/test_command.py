@@ -89,7 +89,7 @@ def test_rates_come_from_a_calibration_where_there_is_one(trace, tmp_path, capsy
     line[1] = DEEPSEEK
     assert main(line) == 0
     question = json.loads(capsys.readouterr().out)["question"]
-    assert question["rates"] == rates
+    assert question["rates"] == rates | {"overhead_s": 0.0, "read_step_s": 0.0}
     assert (question["deployment"], question["most"]) == ("deepseek-v3", 4)
 
 

@@ -1,0 +1,1 @@
+"""`serve-app bench --calibrate`: measures what the engine model of `serve-app simulate` needs."""

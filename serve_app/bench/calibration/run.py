@@ -1,0 +1,142 @@
+"""Carries out a calibration. Importing this imports vLLM, which takes seconds.
+
+Each round takes turns: prompts alone and decode steps, then a load that checks the fit, so that
+whatever else happens on the machine happens to all of them. The first load, all requests at once,
+says what the endpoint can do, and the others are shares of that.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from itertools import count
+
+from serve_app.bench.answer import Answer
+from serve_app.bench.ask import Ask
+from serve_app.bench.calibration import loads
+from serve_app.bench.calibration.asked import SHARES, Asked
+from serve_app.bench.calibration.settled import settled_step_s
+from serve_app.bench.calibration.sizes import sizes
+from serve_app.bench.client import Client, withheld
+from serve_app.bench.errors import BenchError
+from serve_app.bench.load import arriving, in_flight, old_objects_left_alone
+from serve_app.bench.plan import mark
+from serve_app.bench.preflight import find_models, probe
+from serve_app.bench.progress import say
+from serve_app.calibration.document import Calibration, Sizes
+from serve_app.calibration.points import Decode, Load, Prompt, Sent
+
+ALL_AT_ONCE = 0.0
+
+
+def calibrate(asked: Asked) -> Calibration:
+    """Measure one endpoint; raises `BenchError` where it cannot be measured."""
+    with withheld(), old_objects_left_alone():
+        return asyncio.run(_carry_out(asked))
+
+
+async def _carry_out(asked: Asked) -> Calibration:
+    plan = asked.plan
+    [target] = plan.targets
+    async with Client(
+        target, endpoint=plan.endpoint, fields=plan.fields, timeout_s=plan.timeout_s
+    ) as client:
+        longest_tokens = await find_models([client], plan.model)
+        asked.longest.plan.fitting(longest_tokens)
+        await probe(client, plan.probe_ask())
+        run = _Run(asked, client, sizes(await client.metrics(), asked.given))
+        return await run.carry_out()
+
+
+class _Run:
+    """The state of one calibration."""
+
+    def __init__(self, asked: Asked, client: Client, found: Sizes) -> None:
+        self._asked = asked
+        self._client = client
+        self._sizes = found
+        self._concurrencies = asked.concurrencies(found)
+        self._prompts: list[Prompt] = []
+        self._decodes: list[Decode] = []
+        self._loads: list[Load] = []
+        self._per_s = 0.0  # requests, of all at once
+        self._marks = (mark(time.time(), number) for number in count())
+
+    async def carry_out(self) -> Calibration:
+        await self._crowd(self._concurrencies[-1], -1)  # opens connections, compiles what is late
+        for number in range(self._asked.plan.rounds):
+            await self._round(number)
+        return Calibration(self._sizes, self._prompts, self._decodes, self._loads)
+
+    async def _round(self, number: int) -> None:
+        of = f"round {number + 1}/{self._asked.plan.rounds}"
+        for place, share in enumerate((ALL_AT_ONCE, *SHARES)):
+            prompts = await self._alone(number, place)
+            decodes = await self._together(number, place)
+            load = await self._load(share, number)
+            self._prompts += prompts
+            self._decodes += decodes
+            self._loads.append(load)
+            say(
+                f"{of}  prompts alone {_milliseconds([p.ttft_s for p in prompts])}, decode steps "
+                f"{_milliseconds([d.step_s for d in decodes])}, {len(load.requests)} requests, "
+                f"{load}"
+            )
+
+    async def _alone(self, number: int, place: int) -> list[Prompt]:
+        """One of each length."""
+        found = []
+        for tokens in self._asked.prompt_lengths:
+            ask = loads.alone(self._asked, tokens, number, place)
+            [answer] = await self._answers([ask], concurrency=1)
+            found.append(Prompt(answer.input_tokens, answer.ttft_s))
+        return found
+
+    async def _together(self, number: int, place: int) -> list[Decode]:
+        """Every third number of sequences, so that a round has each of them once."""
+        found = []
+        for sequences in self._concurrencies[place :: 1 + len(SHARES)]:
+            answers = await self._crowd(sequences, number)
+            found += [Decode(sequences, s) for a in answers if (s := settled_step_s(a))]
+        return found
+
+    async def _crowd(self, sequences: int, number: int) -> list[Answer]:
+        asks = loads.together(self._asked, sequences, number)
+        return await self._answers(asks, concurrency=sequences)
+
+    async def _load(self, share: float, number: int) -> Load:
+        asks = self._marked(loads.mixed(self._asked, share, number))
+        at_s = loads.arrivals_s(self._asked, share, share * self._per_s, number)
+        answers = _complete(await arriving(asks, self._client.send, arrivals_s=at_s))
+        load = Load(share, tuple(map(_sent, at_s, answers)))
+        if not self._per_s:
+            self._per_s = len(answers) / max(sent.ended_at_s for sent in load.requests)
+        return load
+
+    async def _answers(self, asks: Sequence[Ask], *, concurrency: int) -> list[Answer]:
+        marked = self._marked(asks)
+        return _complete(await in_flight(marked, self._client.send, concurrency=concurrency))
+
+    def _marked(self, asks: Sequence[Ask]) -> list[Ask]:
+        words = next(self._marks)
+        return [ask.marked(words) for ask in asks]
+
+
+def _complete(answers: list[Answer]) -> list[Answer]:
+    failed = [answer for answer in answers if answer.error]
+    if failed:
+        raise BenchError(
+            f"{len(failed)} of {len(answers)} requests failed ({failed[0].error}); nothing can be "
+            "fitted to what did not run: ask for less, or see to the endpoint"
+        )
+    return answers
+
+
+def _sent(at_s: float, answer: Answer) -> Sent:
+    return Sent(
+        at_s, answer.input_tokens, answer.output_tokens, answer.ttft_s, answer.tpot_s or 0.0
+    )
+
+
+def _milliseconds(values_s: Sequence[float]) -> str:
+    least, most = (f"{each(values_s, default=0.0) * 1e3:.1f}" for each in (min, max))
+    return f"{least} to {most} ms"
