@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prove it on GPUs: prove.sh STAGE… [--layers N] [--mode graphs|eager|compile] [--calibrate] …
+# Prove it on GPUs: prove.sh STAGE… [--layers N] [--mode graphs|eager|compile] [--skip STEP …]
 # Results go to $OUT (prove-out without it). README.md says which stages there are.
 #   LIMIT=570             seconds after which everything is ended
 #   TOKENIZER=FOLDER      with SmolLM2's tokenizer; by default where `serve-app models fetch` has it

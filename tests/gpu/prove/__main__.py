@@ -11,7 +11,7 @@ from tests.gpu.prove.documents import MODES
 from tests.gpu.prove.processes import Sessions, sweep
 from tests.gpu.prove.results import Results
 from tests.gpu.prove.serving import cluster_environment
-from tests.gpu.prove.stages import STAGES, Run
+from tests.gpu.prove.stages import STAGES, STEPS, Run
 
 NAMES = {"H200": "H200", "H100 80GB": "H100-80", "B200": "B200", "A100-SXM4-80": "A100-80"}
 
@@ -37,21 +37,25 @@ def main() -> int:
         mode=chosen.mode,
         layers=chosen.layers,
         limit_s=chosen.limit_s,
-        calibrates=chosen.calibrate,
-        kills=not chosen.no_kill,
+        skipped=tuple(chosen.skip),
         results=results,
         sessions=sessions,
     )
-    for name in chosen.stages:
-        _stage(run, name)
+    try:
+        for name in chosen.stages:
+            _stage(run, name)
+    except KeyboardInterrupt:
+        return 1
     return 0
 
 
 def _stage(run: Run, name: str) -> None:
     try:
         STAGES[name](run)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a failure is a result
+    except (Exception, KeyboardInterrupt) as error:
         run.results.failed(name, error)
+        if isinstance(error, KeyboardInterrupt):
+            raise
     finally:
         run.sessions.end()
         run.results.add(f"{name} is over", seconds=run.results.seconds)
@@ -75,8 +79,7 @@ def _options() -> argparse.Namespace:
     say("--mode", choices=MODES, default="graphs")
     say("--limit-s", type=float, default=570.0, help="of all stages together")
     say("--hardware", help="as in serve-app plan --on, of one GPU: H200, H100-80")
-    say("--calibrate", action="store_true")
-    say("--no-kill", action="store_true")
+    say("--skip", nargs="+", default=[], choices=STEPS, help="steps of the stages")
     say("--cpu", action="store_true", help="small models on a CPU, to try the script")
     say("--folder", type=Path, help="for logs and sockets; a short path")
     say("--sweep", type=Path, metavar="FOLDER", help="only: end what a run left there")

@@ -59,10 +59,16 @@ class Burst:
 
     @property
     def failed(self) -> list[str]:
-        return [s.error or f"status {s.status}, done {s.is_done}" for s in self.streams if not s.is_whole]
+        return [
+            s.error or f"status {s.status}, done {s.is_done}"
+            for s in self.streams
+            if not s.is_whole
+        ]
 
     def require_whole(self) -> "Burst":
-        assert not self.failed, f"{len(self.failed)} of {len(self.streams)} failed: {self.failed[:2]}"
+        assert not self.failed, (
+            f"{len(self.failed)} of {len(self.streams)} failed: {self.failed[:2]}"
+        )
         return self
 
     @property
@@ -107,13 +113,17 @@ class Client:
         """`streams` at once, of random prompts of `prompt` tokens."""
         return asyncio.run(self._burst(streams, {"prompt": prompt}, output, timeout_s))
 
-    async def _burst(self, count: int, what: dict[str, Any], output: int, timeout_s: float) -> Burst:
+    async def _burst(
+        self, count: int, what: dict[str, Any], output: int, timeout_s: float
+    ) -> Burst:
         async with _session(timeout_s) as http:
             started = time.monotonic()
             streams = await asyncio.gather(*[self.stream(http, what, output) for _ in range(count)])
             return Burst(list(streams), time.monotonic() - started)
 
-    async def stream(self, http: aiohttp.ClientSession, what: dict[str, Any], output: int) -> Stream:
+    async def stream(
+        self, http: aiohttp.ClientSession, what: dict[str, Any], output: int
+    ) -> Stream:
         """One answer, to its end or its error."""
         seen, started = Stream(), time.monotonic()
         body = {**self._body(output), **self._prompt(what), "stream": True}
@@ -157,14 +167,14 @@ class Client:
 
     async def _abort(self, after_events: int) -> float:
         body = {**self._body(4000), **self._prompt({"prompt": 64}), "stream": True}
-        async with _session(60) as http:
-            async with http.post(f"{self.url}/v1/completions", json=body) as answer:
-                assert answer.status == 200, await answer.text()
-                seen = 0
-                async for _ in events(answer):
-                    seen += 1
-                    if seen == after_events:
-                        break
+        path = f"{self.url}/v1/completions"
+        async with _session(60) as http, http.post(path, json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            seen = 0
+            async for _ in events(answer):
+                seen += 1
+                if seen == after_events:
+                    break
         return time.monotonic()
 
     def _body(self, max_tokens: int) -> dict[str, Any]:
@@ -179,7 +189,9 @@ class Client:
         if "messages" in what:
             return what
         dice = self._dice
-        return {"prompt": [dice.randint(LOWEST_TOKEN, HIGHEST_TOKEN) for _ in range(what["prompt"])]}
+        return {
+            "prompt": [dice.randint(LOWEST_TOKEN, HIGHEST_TOKEN) for _ in range(what["prompt"])]
+        }
 
 
 def _session(timeout_s: float) -> aiohttp.ClientSession:

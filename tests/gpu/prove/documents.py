@@ -76,7 +76,7 @@ def _for_cpu(document: dict[str, Any]) -> None:
         vllm.pop(key, None)
     vllm.update(ON_CPU)
     options = deployment["ray_actor_options"]
-    options.update(num_cpus=1, num_gpus=0)
+    options.update(num_cpus=0.6, num_gpus=0)
     options["runtime_env"]["env_vars"] |= {
         "TORCHDYNAMO_DISABLE": "1",
         "VLLM_MOE_ROUTING_SIMULATION_STRATEGY": "",
@@ -84,8 +84,8 @@ def _for_cpu(document: dict[str, Any]) -> None:
     if vllm.get("tensor_parallel_size"):
         vllm["attention_backend"] = "CPU_MLA"
         vllm["distributed_executor_backend"] = RAY_ON_CPU
-        deployment["placement_group_bundles"] = [{"CPU": 1}, {"CPU": 1}]
+        deployment["placement_group_bundles"] = [{"CPU": 0.6}, {"CPU": 0.6}]
     else:
         vllm["distributed_executor_backend"] = ALONE_ON_CPU
     gateway = document["applications"][1]["deployments"][0]
-    gateway["ray_actor_options"]["num_cpus"] = 0.5
+    gateway["ray_actor_options"]["num_cpus"] = 0.2

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ class Results:
 
     def title(self, words: str) -> None:
         self._say(f"\n## {words}")
+
+    def quote(self, lines: Sequence[str]) -> None:
+        """What a command said, as it said it."""
+        self._say("\n".join(("```", *lines, "```")))
 
     def failed(self, what: str, error: BaseException) -> None:
         """It goes on with the next stage, and the failure is a result too."""

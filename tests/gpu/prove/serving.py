@@ -45,6 +45,7 @@ class Serving:
         self.url = url
         self._log = log
         self._folder = folder
+        self._old: dict[str, int] = {}
 
     @property
     def log(self) -> str:
@@ -56,14 +57,21 @@ class Serving:
         return "\n".join(file.read_text(errors="replace") for file in files)
 
     def said(self) -> dict[str, float]:
-        """The largest number of each kind, over ranks, that vLLM has said at its start."""
+        """The largest number of each kind, over ranks, that vLLM has said since `forget`."""
+        return {
+            name: max(numbers[self._old.get(name, 0) :])
+            for name, numbers in self._numbers().items()
+            if len(numbers) > self._old.get(name, 0)
+        }
+
+    def forget(self) -> None:
+        """What was said is of a replica that is gone."""
+        self._old = {name: len(numbers) for name, numbers in self._numbers().items()}
+
+    def _numbers(self) -> dict[str, list[float]]:
         text = self.logs() + self.log
         found = {name: re.findall(pattern, text) for name, pattern in SAID.items()}
-        return {
-            name: max(float(number.replace(",", "")) for number in numbers)
-            for name, numbers in found.items()
-            if numbers
-        }
+        return {name: [float(n.replace(",", "")) for n in all_] for name, all_ in found.items()}
 
     def choices(self) -> list[str]:
         """The kernels that vLLM says it uses."""

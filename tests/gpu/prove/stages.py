@@ -24,6 +24,9 @@ RANKS = ("RayWorkerProc", "CpuRayWorkerProc")
 BESIDE_S = 25.0  # left at the end of the limit, for killing and for copying logs
 
 
+STEPS = ("chat and stream", "abort", "measure", "kill", "scale", "calibrate", "load")
+
+
 @dataclass
 class Run:
     """What the stages share."""
@@ -36,8 +39,7 @@ class Run:
     mode: str
     layers: int
     limit_s: float
-    calibrates: bool
-    kills: bool
+    skipped: tuple[str, ...]  # steps
     results: Results
     sessions: Sessions
 
@@ -46,6 +48,8 @@ class Run:
 
     def step(self, what: str, action: Callable[[], None], *, needs_s: float) -> None:
         """Do it if there is time, and go on whatever comes of it."""
+        if what in self.skipped:
+            return
         if self.left_s() < needs_s:
             self.results.add(f"{what} LEFT OUT", seconds_left=self.left_s())
             return
@@ -75,10 +79,8 @@ def deepseek(run: Run) -> None:
             vllm = vllm_of(document)
             planned = plan.candidate(folder, vllm, f"2x{run.hardware}")
             run.step("measure", lambda: _measure(run, up, client, planned), needs_s=45)
-            if run.calibrates:
-                run.step("calibrate", lambda: _calibrate(run, up, client), needs_s=130)
-            if run.kills:
-                run.step("kill a rank", lambda: _kill(run, up, client), needs_s=60)
+            run.step("kill", lambda: _kill(run, up, client), needs_s=60)
+            run.step("calibrate", lambda: _calibrate(run, up, client), needs_s=100)
         finally:
             up.keep(run.out / "deepseek")
 
@@ -95,9 +97,8 @@ def dense(run: Run) -> None:
             run.step("chat and stream", lambda: _answers(run, client), needs_s=20)
             planned = plan.candidate(folder, vllm_of(document), f"1x{run.hardware}")
             run.step("measure", lambda: _measure(run, up, client, planned), needs_s=45)
-            if run.calibrates:
-                run.step("calibrate", lambda: _calibrate(run, up, client), needs_s=130)
             run.step("scale", lambda: _scale(run, up, client), needs_s=90)
+            run.step("calibrate", lambda: _calibrate(run, up, client), needs_s=100)
         finally:
             up.keep(run.out / "dense")
 
@@ -131,7 +132,7 @@ STAGES: dict[str, Callable[[Run], None]] = {
 
 def _started(run: Run, up: Serving, model: str, *, timeout_s: float = 420) -> Client:
     """Wait for the model; its first answer, after which nothing is compiled for a chat."""
-    gateway_s = up.until(lambda: up.get("/health")[0] == 200, "gateway", min(90, run.left_s()))
+    gateway_s = up.until(lambda: up.get("/health")[0] == 200, "gateway", min(150, run.left_s()))
     patience_s = min(timeout_s, run.left_s())
     ready_s = up.until(lambda: up.ready(model)["ready"], "ready engine", patience_s)
     client = Client(up.url, model)
@@ -208,6 +209,7 @@ def _kill(run: Run, up: Serving, client: Client) -> None:
     """A rank is killed in the middle of an answer; until another replica answers."""
     ranks = run.sessions.titled(*RANKS)
     pid = max(ranks)
+    up.forget()
     answers: list[Burst] = []
     asking = threading.Thread(target=lambda: answers.append(client.burst(1, 32, 8000)))
     asking.start()
@@ -225,7 +227,7 @@ def _kill(run: Run, up: Serving, client: Client) -> None:
     up.until(lambda: up.ready(client.model)["ready"], "another replica", max(10, run.left_s()))
     again_s = time.monotonic() - began
     status, _ = client.chat(timeout_s=120)
-    run.results.add("replaced", ready_after_s=again_s, chat=status, said=up.said())
+    run.results.add("replaced", ready_after_s=again_s, chat=status, **up.said())
     new = set(run.sessions.titled(*RANKS)) - set(ranks)
     run.results.add("ranks of the new replica", processes=len(new))
 
@@ -243,8 +245,8 @@ def _calibrate(run: Run, up: Serving, client: Client) -> None:
         *("--kv-tokens", str(int(up.said().get("kv_tokens", 100_000)))),
     ]
     for words in (command, ["simulate", "--check", str(file)]):
-        said = _serve_app(run, words, timeout_s=min(150, run.left_s()))
-        print(said[-1500:], flush=True)
+        said = _serve_app(run, words, timeout_s=min(200, run.left_s()))
+        run.results.quote(said.splitlines()[-22:])
 
 
 def _serve_app(run: Run, words: list[str], *, timeout_s: float) -> str:
@@ -278,7 +280,11 @@ def _scale(run: Run, up: Serving, client: Client) -> None:
                 per_s = (up.metric("gateway_tokens_total") - before) / 6
             finally:
                 stop.set()
-        run.results.add(f"{count} clients: {replicas} replicas", after_s=after_s, seconds=time.monotonic() - began)
+        run.results.add(
+            f"{count} clients: {replicas} replicas",
+            after_s=after_s,
+            seconds=time.monotonic() - began,
+        )
         _say_answers(run, asking.result(), tokens_per_s_then=per_s)
     for line in [line for line in up.log.splitlines() if "autoscaling:" in line][-4:]:
         run.results.add("the policy", said=line.split("autoscaling:")[1].strip()[:150])
