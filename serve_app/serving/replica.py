@@ -20,12 +20,14 @@ from serve_app.channel.wire import Beat, Report
 from serve_app.config import EngineArgs, EngineTunables
 from serve_app.core.concurrency import slots, typical
 from serve_app.core.quota import Demand, quotas
+from serve_app.core.start import words
 from serve_app.engine.protocol import Call, Engine, Frame, Head
 from serve_app.engine.simulated import SimulatedEngine
 from serve_app.engine.vllm import VllmEngine
 from serve_app.errors import EngineError
 from serve_app.models import resolve
 from serve_app.serving.channels import Address
+from serve_app.serving.starting import announced
 
 logger = logging.getLogger("ray.serve")
 
@@ -42,13 +44,16 @@ class EngineReplica:
         self._typical_tokens = float(self._tunables.expected_tokens)
         self._depths: dict[str, tuple[float, Beat]] = {}
         self._engine = _engine(EngineArgs.model_validate(args))
-        await self._engine.start()
+        with announced(self._id, self._engine.phases):
+            await self._engine.start()
         self._channel = ChannelServer(self)
         host = ray.util.get_node_ip_address()
         port = await self._channel.start(host, tls=server_context())
         self._address = Address(host, port, self._channel.secret)
         self._load_s = time.monotonic() - started
-        logger.info("engine ready after %.1f s: %s", self._load_s, self._engine.capacity)
+        phases = words(self._engine.phases.seconds)
+        capacity = self._engine.capacity
+        logger.info("engine ready after %.1f s (%s): %s", self._load_s, phases, capacity)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         self._tunables = EngineTunables.model_validate(user_config)
@@ -76,6 +81,7 @@ class EngineReplica:
             running=dict(self._channel.running),
             is_healthy=self._is_healthy() and not self._channel.is_draining,
             quota=self._quota(gateway),
+            start_s=tuple(self._engine.phases.seconds.items()),
         )
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
