@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,6 +34,7 @@ print(json.dumps([[addresses[n] for n in g["bundles_to_node_id"].values()] for g
 """
 
 Process = subprocess.Popen[bytes]
+NO_MORE: Mapping[str, str] = {}
 
 
 class TwoNodes:
@@ -54,13 +55,13 @@ class TwoNodes:
         self._sessions: list[Process] = []
         self._shared_memory: set[str] = set()
 
-    def start(self, *command: str | Path) -> Process:
+    def start(self, *command: str | Path, variables: Mapping[str, str] = NO_MORE) -> Process:
         """Run `command` in a session of its own; what it prints goes to `log`."""
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=self.environment,
+                env=self.environment | dict(variables),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -73,7 +74,9 @@ class TwoNodes:
         assert process.wait(timeout=120) == 0, self.log.read_text()
         return process
 
-    def start_nodes(self, *, cpus: int) -> list[Process]:
+    def start_nodes(
+        self, *, cpus: int, variables: Sequence[Mapping[str, str]] = (NO_MORE, NO_MORE)
+    ) -> list[Process]:
         """Their `ray start`s, which have ended: the sessions of the nodes go on without them."""
         port = self.address.rpartition(":")[2]
         head = (
@@ -90,8 +93,8 @@ class TwoNodes:
             "--dashboard-agent-listen-port=0",  # agents of other clusters have the default one
         )
         return [
-            self.ended(self.start(*both, f"--node-ip-address={ip}", *options))
-            for ip, options in zip(ADDRESSES, (head, other), strict=True)
+            self.ended(self.start(*both, f"--node-ip-address={ip}", *options, variables=more))
+            for ip, options, more in zip(ADDRESSES, (head, other), variables, strict=True)
         ]
 
     def placement_groups(self) -> list[list[str]]:

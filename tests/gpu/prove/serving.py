@@ -27,6 +27,7 @@ SAID = {
     "kv_gib": r"Available KV cache memory: ([\d.]+) GiB",
     "graphs_s": r"Graph capturing finished in (\d+) secs",
     "graphs_gib": r"Graph capturing finished in \d+ secs, took ([\d.]+) GiB",
+    "compile_s": r"torch.compile took ([\d.]+) s",
     "init_engine_s": r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s",
     "ready_s": r"engine ready after ([\d.]+) s",
 }
@@ -72,6 +73,11 @@ class Serving:
         text = self.logs() + self.log
         found = {name: re.findall(pattern, text) for name, pattern in SAID.items()}
         return {name: [float(n.replace(",", "")) for n in all_] for name, all_ in found.items()}
+
+    def phases(self) -> str:
+        """Of the last start, as the replica says them."""
+        found = re.findall(r"engine ready after [\d.]+ s \((.*?)\)", self.logs() + self.log)
+        return found[-1] if found else ""
 
     def choices(self) -> list[str]:
         """The kernels that vLLM says it uses."""

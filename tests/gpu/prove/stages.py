@@ -147,6 +147,7 @@ def _started(run: Run, up: Serving, model: str, *, timeout_s: float = 420) -> Cl
         first_chat_s=time.monotonic() - began,
         **up.said(),
     )
+    run.results.add("phases", took=up.phases())
     run.results.add("kernels", used="; ".join(up.choices()))
     return client
 
@@ -228,6 +229,7 @@ def _kill(run: Run, up: Serving, client: Client) -> None:
     again_s = time.monotonic() - began
     status, _ = client.chat(timeout_s=120)
     run.results.add("replaced", ready_after_s=again_s, chat=status, **up.said())
+    run.results.add("phases", took=up.phases())
     new = set(run.sessions.titled(*RANKS)) - set(ranks)
     run.results.add("ranks of the new replica", processes=len(new))
 
