@@ -10,8 +10,9 @@ from pathlib import Path
 from tests.gpu.prove.documents import MODES
 from tests.gpu.prove.processes import Sessions, sweep
 from tests.gpu.prove.results import Results
+from tests.gpu.prove.run import STEPS, Run
 from tests.gpu.prove.serving import cluster_environment
-from tests.gpu.prove.stages import STAGES, STEPS, Run
+from tests.gpu.prove.stages import STAGES
 
 NAMES = {"H200": "H200", "H100 80GB": "H100-80", "B200": "B200", "A100-SXM4-80": "A100-80"}
 
