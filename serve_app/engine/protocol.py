@@ -15,6 +15,8 @@ from typing import Protocol
 
 import msgspec
 
+from serve_app.engine.phases import Phases
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -106,9 +108,8 @@ class Engine(Protocol):
 
     hang_timeout_s: float
     """With work and no step for this long, `check_health` raises `EngineHung`."""
-
-    phase: str
-    """What `start` is doing now, in words that go after "while"."""
+    phases: Phases
+    """Of its start; read from other threads too."""
 
     async def start(self) -> None:
         """Load, then warm up; returns when the first request will be answered at full speed."""

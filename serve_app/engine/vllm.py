@@ -23,6 +23,7 @@ from serve_app.config import EngineArgs
 from serve_app.engine import front_end
 from serve_app.engine.asgi import App, Exchange, Message
 from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
+from serve_app.engine.phases import Phases
 from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Headers, Model
 from serve_app.engine.step_watch import StepWatch
 from serve_app.engine.tap import Tap, tapped_llm
@@ -32,6 +33,7 @@ from serve_app.errors import EngineDead, EngineError, EngineOverloaded
 logger = logging.getLogger(__name__)
 
 GENERATE_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
+RANK_MARKS = "serve_app.engine.rank_marks.RankMarks"
 TOKEN_ROUTES = ("/tokenize", "/detokenize")
 
 
@@ -40,7 +42,6 @@ class VllmEngine:
 
     def __init__(self, args: EngineArgs, *, model_path: str, placement_group: Any = None) -> None:
         self.hang_timeout_s = DEFAULT_HANG_TIMEOUT_S
-        self.phase = "it had not begun"
         self._args = args
         self._model_path = model_path
         self._placement_group = placement_group
@@ -51,23 +52,30 @@ class VllmEngine:
         self._llm: Any = None
         self._app: App | None = None
         self._model: Model | None = None
+        self.phases = Phases()
 
     async def start(self) -> None:
         """Load the weights and compile; minutes for a large model. Blocks the event loop."""
-        self.phase = "vLLM was imported and its configuration made"
+        try:
+            await self._start()
+        finally:
+            self.phases.end()
+
+    async def _start(self) -> None:
         engine_args, namespace = _arguments(self._args, self._model_path)
         config = engine_args.create_engine_config()
-        config.parallel_config.placement_group = self._placement_group
-        self._watch.ranks = self._ranks = config.parallel_config.data_parallel_size
+        parallel = config.parallel_config
+        parallel.placement_group = self._placement_group
+        self._watch.ranks = self._ranks = parallel.data_parallel_size
+        parallel.worker_extension_cls = parallel.worker_extension_cls or RANK_MARKS
+        self.phases.listen()
         front_end.merge_when_behind(config.scheduler_config.max_num_seqs)
-        self.phase = "ranks started, read weights, compiled and captured graphs"
         self._llm = self._load(config, log_stats=not engine_args.disable_log_stats)
+        self.phases.enter("warm_up")
         tasks = await self._llm.get_supported_tasks()
-        self.phase = "vLLM's HTTP app was built"
         self._app = await _build_app(self._llm, namespace, tasks)
         self._model = Model(self._args.names, _routes(tasks), int(time.time()))
         if self._args.warm_up and "generate" in tasks:
-            self.phase = "the first requests were answered (warm_up)"
             await self._warm_up()
         front_end.settle()
 

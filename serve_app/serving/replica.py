@@ -21,6 +21,7 @@ from serve_app.channel.wire import Beat, Report
 from serve_app.config import EngineArgs, EngineTunables
 from serve_app.core.concurrency import slots, typical
 from serve_app.core.quota import Demand, quotas
+from serve_app.core.start import words
 from serve_app.engine.loading import within
 from serve_app.engine.protocol import Call, Engine, Frame, Head
 from serve_app.engine.simulated import SimulatedEngine
@@ -29,6 +30,7 @@ from serve_app.errors import EngineError
 from serve_app.models.cache import locate
 from serve_app.serving.channels import Address
 from serve_app.serving.readiness import require_ready
+from serve_app.serving.starting import announced
 
 logger = logging.getLogger("ray.serve")
 
@@ -50,14 +52,22 @@ class EngineReplica:
         port = await self._channel.start(host, tls=server_context())
         self._address = Address(host, port, self._channel.secret)
         self._load_s = time.monotonic() - started
-        logger.info("engine ready after %.1f s: %s", self._load_s, self._engine.capacity)
+        phases = words(self._engine.phases.seconds)
+        capacity = self._engine.capacity
+        logger.info("engine ready after %.1f s (%s): %s", self._load_s, phases, capacity)
 
     async def _load(self, args: EngineArgs) -> None:
         """Check first, for a second; then load, for minutes."""
         group = ray.util.get_current_placement_group()
         await asyncio.to_thread(require_ready, args, group)
         self._engine = engine = _engine(args, group)
-        await within(args.load_timeout_s, engine.start(), source=engine, abort=engine.abort_start)
+        with announced(self._id, engine.phases):
+            await within(
+                args.load_timeout_s,
+                engine.start(),
+                source=engine.phases,
+                abort=engine.abort_start,
+            )
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         self._tunables = EngineTunables.model_validate(user_config)
@@ -85,6 +95,7 @@ class EngineReplica:
             running=dict(self._channel.running),
             is_healthy=self._is_healthy() and not self._channel.is_draining,
             quota=self._quota(gateway),
+            start_s=tuple(self._engine.phases.seconds.items()),
         )
 
     async def record_autoscaling_stats(self) -> dict[str, float]:

@@ -13,6 +13,7 @@ from serve_app.core.shortfall import Ordered, shortfall
 from serve_app.serving.controller import Details, applications
 from serve_app.serving.demand import demand
 from serve_app.serving.engines import ENGINE
+from serve_app.serving.starting import Starting, starting
 
 LONGEST_DETAIL = 500
 STARTING = ("STARTING", "UPDATING", "RECOVERING")
@@ -27,6 +28,7 @@ class Absence:
     waits_for: str
     detail: str = ""
     is_coming: bool = True
+    starting: tuple[Starting, ...] = ()
 
 
 def absence(application: str) -> Absence:
@@ -43,7 +45,12 @@ def absence(application: str) -> Absence:
     detail = [_last_line(message) for message in said if message.strip()]
     detail += [missing] if (missing := _missing(details)) else []
     waits_for = f"application {application!r}, which is {status.value}"
-    return Absence(waits_for, "; ".join(detail), is_coming=status not in NOBODY_COMES)
+    return Absence(
+        waits_for,
+        "; ".join(detail),
+        is_coming=status not in NOBODY_COMES,
+        starting=starting(_starting(details)),
+    )
 
 
 def unknown(application: str) -> Absence:
@@ -78,6 +85,12 @@ def _missing(application: Details) -> str:
     except RayError:  # no GCS, no answer
         return ""
     return shortfall(ordered(engine), free) if engine is not None else ""
+
+
+def _starting(application: Details) -> list[str]:
+    """Replicas of its engine that are not in service yet."""
+    replicas = application["deployments"].get(ENGINE, {}).get("replicas", ())
+    return [replica["replica_id"] for replica in replicas if replica["state"] in STARTING]
 
 
 def _last_line(message: str) -> str:

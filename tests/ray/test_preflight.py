@@ -247,4 +247,4 @@ def test_loading_that_takes_too_long_ends_with_its_phase(cluster: Cluster) -> No
     )
 
     assert "not ready after 0.5 s (load_timeout_s)" in said
-    assert "time was up while it simulates the reading of weights" in said
+    assert "time was up while ranks read the weights" in said

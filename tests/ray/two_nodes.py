@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ ENVIRONMENT = """
 SERVE_APP_HEAD={address}
 SERVE_APP_VENV={venv}
 SERVE_APP_WAY_IN=proxy
-SERVE_APP_MODELS={folder}
+SERVE_APP_MODELS={models}
 SERVE_APP_METRICS_PORT=0
 RAY_AUTH_TOKEN_PATH={token}
 """
@@ -55,16 +55,6 @@ class TwoNodes:
         self.log = folder / "commands.log"
         self.token = folder / "token" / "ray-token"
         self.address = f"{ADDRESSES[0]}:{free_port()}"
-        self.environment_file = folder / "environment"
-        self.environment_file.write_text(
-            ENVIRONMENT.format(
-                cluster=CLUSTER,
-                address=self.address,
-                venv=sys.prefix,
-                folder=folder,
-                token=self.token,
-            )
-        )
         self.environment = {
             **os.environ,
             "RAY_ADDRESS": self.address,
@@ -96,9 +86,12 @@ class TwoNodes:
         assert process.wait(timeout=120) == 0, self.log.read_text()
         return process
 
-    def start_nodes(self, *, cpus: int, gpus: int = 0) -> list[Process]:
+    def start_nodes(
+        self, *, cpus: int, gpus: int = 0, models: Mapping[str, Path] | None = None
+    ) -> list[Process]:
         """Their `ray start`s, which have ended: the sessions of the nodes go on without them.
-        Each node believes in its GPUs."""
+        Each node believes in its GPUs. `models` are their caches, if not `folder`."""
+        caches = models or dict.fromkeys(ADDRESSES, self.folder)
         head = (
             f"--temp-dir={self.folder}",
             # Neither is used, but both are started, on ports that another cluster may have.
@@ -113,9 +106,25 @@ class TwoNodes:
             "--dashboard-agent-listen-port=0",  # agents of other clusters have the default one
         )
         return [
-            self.ended(self.start(CLUSTER / script, self.environment_file, *both, *options))
-            for script, options in (("head.sh", head), ("worker.sh", worker))
+            self.ended(self.start(CLUSTER / script, self._settings(cache), *both, *options))
+            for script, options, cache in zip(
+                ("head.sh", "worker.sh"), (head, worker), caches.values(), strict=True
+            )
         ]
+
+    def _settings(self, models: Path) -> Path:
+        """What head.sh and worker.sh read."""
+        file = self.folder / f"environment-{models.name}"
+        file.write_text(
+            ENVIRONMENT.format(
+                cluster=CLUSTER,
+                address=self.address,
+                venv=sys.prefix,
+                models=models,
+                token=self.token,
+            )
+        )
+        return file
 
     def placement_groups(self) -> list[list[str]]:
         """For each placement group, the address of the node of each bundle."""
