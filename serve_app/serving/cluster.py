@@ -11,10 +11,13 @@ from ray.autoscaler.v2.sdk import get_cluster_status
 from serve_app.core.preflight.cluster import Cluster, Node, NodeType
 from serve_app.serving.holders import holders, waiting
 
+NODE_GROUP = "ray.io/node-group"  # label of what `ray up`, its autoscaler or KubeRay started
+
 
 def cluster(application: str) -> Cluster:
     """As seen by a replica of `application` that is to come. Blocks."""
     free = state.available_resources_per_node()
+    alive = [node for node in ray.nodes() if node["Alive"]]
     nodes = [
         Node(
             node["NodeID"],
@@ -22,20 +25,20 @@ def cluster(application: str) -> Cluster:
             total=node["Resources"],
             free=free.get(node["NodeID"], {}),
         )
-        for node in ray.nodes()
-        if node["Alive"]
+        for node in alive
     ]
     return Cluster(
         nodes,
         holders(application),
         types=list(_types()),
+        may_grow=any(NODE_GROUP in node["Labels"] for node in alive),
         coming=list(_coming()),
         waiting=waiting(application),
     )
 
 
 def _types() -> Iterator[NodeType]:
-    """What an autoscaler has told the cluster about its kinds of nodes; none without one."""
+    """What an autoscaler has told the cluster about its kinds of nodes; Ray 2.60's own does not."""
     config = state.get_cluster_config()
     for group in config.node_group_configs if config is not None else ():
         resources = {k: inf if v < 0 else float(v) for k, v in group.resources.items()}

@@ -162,6 +162,16 @@ def test_what_no_autoscaler_may_start_is_refused_with_what_is_coming(autoscaler:
     assert "coming: 1 four-gpus starting" in said
 
 
+def test_an_autoscaler_that_does_not_say_what_it_may_start_is_left_to_it_too(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_NODE_TYPE_NAME", "small")  # as `ray up` and KubeRay do
+    started = cluster.add_node(num_cpus=0, object_store_memory=80_000_000)
+
+    require_room(application([{"GPU": 1}] * 4, "STRICT_PACK"), file=None)
+    cluster.remove_node(started)
+
+
 def test_of_a_shared_node_only_the_gpus_of_our_bundles_are_looked_at(training: None) -> None:
     group = placement_group([{"GPU": 1}], name="ours")
     ray.get(group.ready())

@@ -65,11 +65,13 @@ class NodeType:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`coming` are words about nodes on their way, `waiting` about who else waits for room."""
+    """`may_grow` where an autoscaler started nodes; few say by how much, in `types`. `coming` are
+    words about nodes on their way, `waiting` about who else waits for room."""
 
     nodes: Sequence[Node]
     holders: Sequence[Holder] = ()
     types: Sequence[NodeType] = ()
+    may_grow: bool = False
     coming: Sequence[str] = ()
     waiting: Sequence[str] = ()
 
@@ -103,6 +105,8 @@ def obstacle(demand: Demand, cluster: Cluster) -> str:
         if fits(demand.bundles, demand.strategy, grown):
             return ""
         return _lines("does not fit, even if the autoscaler starts all it may", demand, cluster)
+    if cluster.may_grow:
+        return ""
     if fits(demand.bundles, demand.strategy, cluster.totals):
         return _lines("does not fit beside what this cluster holds already", demand, cluster)
     return _lines("does not fit this cluster, and no autoscaler makes it grow", demand, cluster)

@@ -25,6 +25,7 @@ OLD_SELF = Holder("application deepseek", {"a": {"GPU": 8, "CPU": 4}}, is_leavin
         (Cluster([node(GPU_NODE, {"CPU": 12}, "a")], [OLD_SELF]), "its predecessor goes"),
         (Cluster([node(LAPTOP)], types=[NodeType(GPU_NODE, 1)]), "the autoscaler may start one"),
         (Cluster([], types=[NodeType(GPU_NODE, -1)]), "or as many as it likes"),
+        (Cluster([node(LAPTOP)], may_grow=True), "or does not say what it may start"),
         (
             Cluster([node(GPU_NODE, {"CPU": 9, "GPU": 5})], types=[NodeType(GPU_NODE, 1)]),
             "or sees to it that others go elsewhere",
