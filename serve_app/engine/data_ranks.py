@@ -8,7 +8,7 @@ of its own. Those executors all take the first bundles of the placement group th
 
     bundles, sorted by node, the replica's first = ranks × (tensor × pipeline) GPUs
 
-and all of it is one engine, in one replica, in one placement group. See decision 0011.
+and all of it is one engine, in one replica, in one placement group. See decision 0010.
 """
 
 import os

@@ -39,7 +39,9 @@ def look(
 
 def test_deepseek_v3_on_a_node_of_h200_is_as_it_should_be(tmp_path: Path) -> None:
     vllm = TP8 | {"max_model_len": 65536}
-    assert look(tmp_path, V3, vllm, *gpus("H200", 141)) == ([], [])
+    data_ranks = vllm | {"tensor_parallel_size": 1, "data_parallel_size": 8}
+    for layout in (vllm, data_ranks | {"enable_expert_parallel": True}):
+        assert look(tmp_path, V3, layout, *gpus("H200", 141)) == ([], [])
 
 
 def test_deepseek_v3_on_h100_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
@@ -71,7 +73,6 @@ def test_without_a_gpu_a_cache_of_a_told_size_is_checked(tmp_path: Path) -> None
         pytest.param(V3, TP8 | {"cpu_offload_gb": 10}, "no plan", id="weights lie elsewhere"),
         pytest.param(V3 | {"sliding_window": 4096}, TP8, "no plan", id="a window"),
         pytest.param(V3 | {"model_type": "t5"}, TP8, "model of type t5", id="of another kind"),
-        pytest.param(V3, {"data_parallel_size": 2}, "GPUs", id="data ranks, elsewhere too"),
     ],
 )
 def test_what_is_not_planned_is_said(
