@@ -1,19 +1,10 @@
-import json
-
 import pytest
 
 from serve_app.models import ModelError, checkpoint
 from serve_app.models.listing import RemoteFile, wanted
 from tests.models import tiny
 
-SHARDS = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
-SHARDED = {
-    "config.json": tiny.CHECKPOINT["config.json"],
-    "tokenizer.model": b"pieces",
-    "model.safetensors.index.json": json.dumps(SHARDS).encode(),
-    "model-1.safetensors": tiny.safetensors(),
-    "model-2.safetensors": tiny.safetensors(),
-}
+SHARDED = tiny.SHARDED
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What is refused before anything is loaded; two nodes, with GPUs that only Ray believes in."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,13 +26,6 @@ from tests.models import tiny
 pytestmark = pytest.mark.ray
 
 RANKS = [{"CPU": 1, "GPU": 1}, {"GPU": 1}]
-WHOLE = tiny.CHECKPOINT
-SHARDS = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
-SHARDED = {name: WHOLE[name] for name in WHOLE if name != "model.safetensors"} | {
-    "model.safetensors.index.json": json.dumps(SHARDS).encode(),
-    "model-1.safetensors": tiny.safetensors(),
-    "model-2.safetensors": tiny.safetensors(),
-}
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +220,7 @@ def test_a_replica_may_be_told_that_two_nodes_are_right(training: None) -> None:
 def test_a_checkpoint_that_is_not_whole_on_another_node_is_found_before_vllm_is_loaded(
     cluster: Cluster, folders: tuple[Path, Path]
 ) -> None:
-    head, other = (tiny.write(folder / "tiny", SHARDED) for folder in folders)
+    head, other = (tiny.write(folder / "tiny", tiny.SHARDED) for folder in folders)
     for folder in (head, other):  # the replica may be on either
         (folder / "model-2.safetensors").unlink()
     started = time.monotonic()
@@ -245,16 +237,8 @@ def test_a_checkpoint_that_is_not_whole_on_another_node_is_found_before_vllm_is_
 
 
 def test_loading_that_takes_too_long_ends_with_its_phase(cluster: Cluster) -> None:
-    said = failed(
-        {
-            "kind": "simulated",
-            "model": "simulated",
-            "simulated": {"load_s": 3600},
-            "load_timeout_s": 0.5,
-        },
-        [{"CPU": 1}],
-        "PACK",
-    )
+    args = {"kind": "simulated", "model": "simulated", "simulated": {"load_s": 3600}}
+    said = failed(args | {"load_timeout_s": 0.5}, [{"CPU": 1}], "PACK")
 
     assert "not ready after 0.5 s (load_timeout_s)" in said
     assert "time was up while ranks read the weights" in said
