@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("name", metavar="NAME", help="a name, a Hugging Face id, or a folder")
     fetch.add_argument("--to", type=Path, metavar="DIR", help="folder to put it into")
     fetch.set_defaults(run=_fetch)
+    spread = models.add_parser("prefetch", help="get a model onto every node of the Ray cluster")
+    spread.add_argument("name", metavar="NAME", help="a name or a Hugging Face id")
+    spread.add_argument("--to", metavar="DIR", help="the cache folder of every node")
+    spread.add_argument("--all-nodes", action="store_true", help="also those without a GPU")
+    spread.add_argument("--verify", action="store_true", help="hash what is there already")
+    spread.set_defaults(run=_prefetch)
 
     plan = commands.add_parser("plan", help=planning.SUMMARY, usage=planning.USAGE)
     planning.add_to(plan)
@@ -91,6 +97,12 @@ def _fetch(chosen: argparse.Namespace) -> int:
     from serve_app.models import fetch  # noqa: PLC0415 - imports what talks to model hubs
 
     return fetch(chosen.name, to=chosen.to)
+
+
+def _prefetch(chosen: argparse.Namespace) -> int:
+    from serve_app.prefetch.run import prefetch  # noqa: PLC0415 - imports Ray
+
+    return prefetch(chosen.name, to=chosen.to, all_nodes=chosen.all_nodes, verify=chosen.verify)
 
 
 def _plan(chosen: argparse.Namespace) -> int:

@@ -212,3 +212,11 @@ ERRORS = _by_code(RequestError)
 
 class ClusterTooSmall(Exception):
     """A deployment that this cluster cannot hold; no request is involved."""
+
+
+class NotReady(Exception):
+    """A replica that would not start, or not well, found out before it loaded anything."""
+
+
+class LoadTimeout(Exception):
+    """A replica that was not ready in time."""

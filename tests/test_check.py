@@ -93,12 +93,14 @@ WRONG_VALUES = [
     ("vLLM: a flag is no number", f"{VLLM}.max_num_seqs", True, "True: must be of type int"),
     ("vLLM: choice", f"{VLLM}.dtype", "fp32", "no such value; it has auto, half, float16"),
     ("vLLM: parser", f"{VLLM}.tool_call_parser", "deepseekv3", "did you mean deepseek_v3?"),
+    ("vLLM: loader", f"{VLLM}.load_format", "fast_safetensors", "did you mean fastsafetensors?"),
     ("a GGUF type", f"{VLLM}.quantization", "q4_k_m", "no method of vLLM 0.32; remove it"),
     ("gone", f"{VLLM}.use_v2_block_manager", True, "remove it: there is one block manager"),
     ("gone, replaced", f"{VLLM}.swap_space", 4, "use kv_offloading_size"),
     ("gone, replaced", f"{VLLM}.prefill_chunk_size", 512, "use max_num_batched_tokens"),
     ("ours to set", f"{VLLM}.served_model_name", "x", "cannot be set here: set args.names"),
     ("ours to set", f"{VLLM}.port", 8001, "set it in http_options"),
+    ("ours to set", f"{VLLM}.data_parallel_backend", "ray", "the replica starts all of data_para"),
     ("not read at all", f"{ARGS}.simulated", {"load_s": 1}, "kind is vllm"),
     ("a route for an engine", "applications[0].route_prefix", "/v3", "set null"),
     ("no slash", "applications[1].route_prefix", "v1", "'v1': must start with /"),
@@ -152,6 +154,12 @@ BESIDE = [
     (f"{VLLM}.tool_call_parser", REMOVED, f"{VLLM}.enable_auto_tool_choice", "needs tool_call"),
     (f"{VLLM}.pipeline_parallel_size", 2, BUNDLES, "8 GPU bundles for 16 ranks"),
     (f"{VLLM}.distributed_executor_backend", "mp", BUNDLES, "only args.vllm"),
+    (
+        f"{VLLM}.distributed_executor_backend",
+        "serve_app.engine.cpu_ray_executor.CpuRayExecutor",
+        f"{VLLM}.enable_expert_parallel",
+        "answers wrongly with it on a CPU",
+    ),
     (f"{BUNDLES}[1].GPU", 2, f"{BUNDLES}[1]", "2 GPUs: a bundle holds one rank"),
     (f"{BUNDLES}[0].CPU", 4, f"{BUNDLES}[0]", "holds 4 CPU; the replica sits in it and takes 12"),
 ]
@@ -179,6 +187,21 @@ def test_a_replica_takes_one_cpu_of_bundle_0_unless_it_says_otherwise(tmp_path):
     [(where, message)] = check(tmp_path, document)
     assert where == f"{BUNDLES}[0]"
     assert "takes 1 (ray_actor_options.num_cpus)" in message
+
+
+@pytest.mark.parametrize(
+    "load_format",
+    ["safetensors", "fastsafetensors", "instanttensor", "runai_streamer", "sharded_state"],
+)
+def test_weights_are_read_by_what_vllm_has(load_format, tmp_path):
+    assert check(tmp_path, changed("deepseek", f"{VLLM}.load_format", load_format)) == []
+
+
+def test_data_ranks_multiply_the_bundles_and_the_slots(tmp_path):
+    document = changed("deepseek", f"{VLLM}.data_parallel_size", 2)
+    found = dict(check(tmp_path, document))
+    assert "8 GPU bundles for 16 ranks" in found[BUNDLES]
+    assert "400: must be above 563" in found[f"{ENGINE}.max_ongoing_requests"]
 
 
 def test_an_engine_that_scales_by_auto_alone_would_get_serves_policy(tmp_path):

@@ -10,23 +10,29 @@ import typing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from serve_app.checking.vllm_block import vllm_problems
+from serve_app.config import EngineArgs
 from serve_app.engine import vllm_arguments
 from serve_app.engine.vllm_arguments import ARGUMENTS, GONE, OWNED
 
+DEPLOYMENTS = sorted((Path(__file__).parent.parent / "deployments").glob("*.yaml"))
+DEPLOYMENTS = [file for file in DEPLOYMENTS if "kind: vllm\n" in file.read_text()]
 SHIPPED = Path(vllm_arguments.__file__).with_suffix(".txt")
 
 
 def installed() -> str:
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.entrypoints.launchers.cli_args import FrontendArgs
+    from vllm.model_executor.model_loader import LoadFormats
     from vllm.reasoning import ReasoningParserManager
     from vllm.tool_parsers import ToolParserManager
 
     kinds = fields(AsyncEngineArgs) | fields(FrontendArgs)
     kinds["tool_call_parser"] = "|".join(ToolParserManager.list_registered())
     kinds["reasoning_parser"] = "|".join(ReasoningParserManager.list_registered())
+    kinds["load_format"] = "|".join(sorted(typing.get_args(LoadFormats)))
     return "".join(f"{name} {kind}\n" for name, kind in sorted(kinds.items()))
 
 
@@ -51,6 +57,18 @@ def kind(annotation: object) -> str:
 @pytest.mark.vllm
 def test_the_list_is_that_of_the_installed_vllm():
     assert SHIPPED.read_text() == installed()
+
+
+@pytest.mark.vllm
+@pytest.mark.parametrize("file", DEPLOYMENTS, ids=lambda file: file.stem)
+def test_vllms_own_classes_take_the_block_of_every_deployment(file):
+    from serve_app.engine.vllm import _arguments
+
+    args = EngineArgs.model_validate(yaml.safe_load(file.read_text())["applications"][0]["args"])
+    engine_args, namespace = _arguments(args, "/models/any")
+    for name, value in args.vllm.items():
+        assert getattr(namespace, name) == value, name
+    assert engine_args.model == "/models/any"
 
 
 def test_what_is_ours_to_set_is_an_argument_and_what_is_gone_is_none():

@@ -66,7 +66,8 @@ class Load(msgspec.Struct, frozen=True, array_like=True):
 class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """Replica → gateway. `running` is by gateway, as this replica counts it; `slots` is how many
     typical sequences fit, `max_sequences` how many all gateways together may send, however
-    small, and `quota` how many this one; None is any number."""
+    small, and `quota` how many this one; None is any number. `start_s` is what the phases of its
+    start took."""
 
     replica: str
     model: Model
@@ -77,6 +78,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
     running: dict[str, Load]
     is_healthy: bool
     quota: int | None = None
+    start_s: tuple[tuple[str, float], ...] = ()
 
     def seen_by(self, gateway: str, *, now: float) -> Replica:
         """A snapshot for `gateway`, which counts what it runs itself."""

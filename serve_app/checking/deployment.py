@@ -48,7 +48,9 @@ def _needed(tunables: dict[str, Any], kind: Kind, args: dict[str, Any]) -> tuple
     engine = mapping(args.get("simulated" if is_simulated else "vllm"))
     sequences = number(engine.get("max_num_seqs"), Simulated().max_num_seqs if is_simulated else 0)
     overcommit = number(tunables.get("overcommit"), EngineTunables().overcommit)
-    return int(sequences * overcommit), "slots (max_num_seqs × overcommit)"
+    ranks = number(engine.get("data_parallel_size"), 1)
+    what = "max_num_seqs × overcommit" if ranks == 1 else "max_num_seqs × data ranks × overcommit"
+    return int(sequences * ranks * overcommit), f"slots ({what})"
 
 
 def _router_problems(deployment: dict[str, Any]) -> Problems:

@@ -9,7 +9,12 @@ from typing import Any
 from serve_app.checking.part import mapping, mappings, number
 from serve_app.checking.problem import Problem, Problems
 
-SIZES = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size")
+SIZES = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "prefill_context_parallel_size",
+)
 RESOURCES = {"CPU": ("num_cpus", 1.0), "GPU": ("num_gpus", 0.0)}
 
 
@@ -47,7 +52,8 @@ def _bundle_problems(bundles: list[dict[str, Any]], vllm: dict[str, Any]) -> Pro
         return
     ranks, backend = _ranks(vllm), vllm.get("distributed_executor_backend")
     if sum(gpus) < ranks:
-        message = f"{sum(gpus):g} GPU bundles for {ranks:g} ranks (tensor × pipeline parallel size)"
+        sizes = "tensor × pipeline × data parallel size"
+        message = f"{sum(gpus):g} GPU bundles for {ranks:g} ranks ({sizes})"
         yield Problem(("placement_group_bundles",), message)
     if str(backend) in {"mp", "uni"} or (backend is None and ranks == 1):
         message = "only args.vllm.distributed_executor_backend: ray puts ranks into bundles"

@@ -14,6 +14,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
 }
 GGUF_OR_BNB = re.compile(r"i?q\d.*|gguf|bitsandbytes|bnb.*", re.IGNORECASE)
+# Its experts ignore which of them a rank has: wrong answers were seen, and SIGSEGV in the kernel.
+NO_EXPERT_RANKS = "cpu_ray_executor"
 PLUGINS = {"tool_call_parser": "tool_parser_plugin", "reasoning_parser": "reasoning_parser_plugin"}
 
 
@@ -26,6 +28,10 @@ def vllm_problems(arguments: Mapping[str, object]) -> Problems:
             yield Problem((name,), message)
     if arguments.get("enable_auto_tool_choice") and not arguments.get("tool_call_parser"):
         yield Problem(("enable_auto_tool_choice",), "needs tool_call_parser")
+    on_cpu = NO_EXPERT_RANKS in str(arguments.get("distributed_executor_backend"))
+    if arguments.get("enable_expert_parallel") and on_cpu:
+        message = "vLLM 0.32 answers wrongly with it on a CPU, or crashes; remove it"
+        yield Problem(("enable_expert_parallel",), message)
 
 
 def _name(name: str) -> str:

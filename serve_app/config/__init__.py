@@ -6,7 +6,7 @@ an error. The docstring under a field is its documentation; `deployments/referen
 is generated from this package.
 """
 
-from serve_app.config.engine import EngineArgs, EngineTunables, Simulated
+from serve_app.config.engine import EngineArgs, EngineTunables, Preflight, Simulated
 from serve_app.config.gateway import GatewayArgs, GatewayTunables
 from serve_app.config.knobs import Knobs
 from serve_app.config.limits import Cors, Limits
@@ -24,6 +24,7 @@ __all__ = [
     "Knobs",
     "Limits",
     "PolicyKnobs",
+    "Preflight",
     "Queue",
     "RateLimits",
     "Shares",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from serve_app.config.knobs import Knobs
+from serve_app.core.preflight.finding import Check
 
 
 class Simulated(Knobs):
@@ -32,6 +33,22 @@ class Simulated(Knobs):
     """Obey markers in a prompt such as `simulate: die` (engine/simulated.py). For tests only."""
 
 
+class Preflight(Knobs):
+    """What a replica makes sure of before it loads anything; docs/preflight.md has the checks."""
+
+    nodes: int | None = Field(default=None, ge=1)
+    """Nodes that the bundles of a replica must lie on. Unset: the fewest that could hold them,
+    since PACK takes more where one has no room; not looked at with SPREAD and STRICT_SPREAD."""
+    warn_only: tuple[Check, ...] = ()
+    """Checks whose findings go to the log and stop nothing."""
+    free_disk_gb: float = Field(default=1.0, ge=0)
+    """Room that the folders of compiled kernels and of temporary files must have, in 10⁹ bytes."""
+    settle_s: float = Field(default=15.0, ge=0)
+    """How long GPU memory may still be held by what has just been stopped."""
+    probe_timeout_s: float = Field(default=10.0, gt=0)
+    """A node that has not answered by then is started on without its checks."""
+
+
 class EngineArgs(Knobs):
     """`args` of an engine application: one model, one engine per replica."""
 
@@ -48,7 +65,15 @@ class EngineArgs(Knobs):
     warm_up: bool = True
     """Answer one request of each kind before being ready: first uses compile, and take seconds."""
     wait_for_nodes: bool = False
-    """Start although the cluster cannot hold it now, because nodes will be added by hand."""
+    """Start although the cluster cannot hold it now, because nodes will be added by hand, or what
+    holds them will go."""
+    preflight: Preflight = Preflight()
+    """Checks before loading."""
+    load_timeout_s: float = Field(default=3600.0, gt=0)
+    """A replica that is not ready by then gives up, and says in which phase it was."""
+    start_attempts: int = Field(default=3, ge=1)
+    """Starts of a new application that may fail before it is DEPLOY_FAILED; each asks Ray for
+    another placement. Serve allows three for each replica at most."""
 
 
 class EngineTunables(Knobs):

@@ -100,7 +100,8 @@ class Dispatcher:
         self._fleet.retain(replica_ids)
 
     def lose(self, replica_id: str) -> None:
-        """A call to this replica failed: send it nothing until it is heard of again."""
+        """A call to this replica failed: send it nothing until it is heard of again. A change
+        like any other: `assign` follows, since silent replicas may be usable from now on."""
         self._fleet.lose(replica_id)
 
     def submit(self, request: Request, *, now: float, again: bool = False) -> Place:

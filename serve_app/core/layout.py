@@ -87,8 +87,13 @@ class Settings:
     max_num_batched_tokens: int = 8192
     gpu_memory_utilization: float = 0.92
     kv_cache_dtype: str = "auto"
-    has_mtp: bool = False
+    has_mtp: bool = False  # one drafted token
     enforce_eager: bool = False
+
+    @property
+    def drafted(self) -> int:
+        """Tokens of a sequence that a decode step computes: the next, and the drafted one."""
+        return 2 if self.has_mtp else 1
 
 
 @dataclass(frozen=True, slots=True)

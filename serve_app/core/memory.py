@@ -82,16 +82,22 @@ class Footprint:
     @property
     def missing(self) -> float:
         """Bytes per GPU by which it fails to hold one sequence of `max_model_len`; 0: it fits."""
-        return max(0.0, self._sequence_bytes(self.max_model_len) - self.kv)
+        return max(0.0, self.sequence_bytes(self.max_model_len) - self.kv)
 
     def sequences_of(self, tokens: int) -> int:
         """Sequences of so many tokens that the engine holds at once."""
-        return max(0, int(self.kv / self._sequence_bytes(tokens))) * self.data
+        return max(0, int(self.kv / self.sequence_bytes(tokens))) * self.data
 
-    def _sequence_bytes(self, tokens: int) -> float:
-        """On each of the ranks that share a sequence."""
+    def sequence_bytes(self, tokens: int) -> float:
+        """Of KV cache, on each of the ranks that share a sequence."""
         ranks = self.token_shards / self.data
         return tokens / ranks * self.kv_bytes_per_token + self.kv_bytes_per_sequence
+
+    def tokens_in(self, kv_bytes: float) -> int:
+        """Of the longest sequence that so much KV cache on each GPU holds."""
+        ranks = self.token_shards / self.data
+        tokens = (kv_bytes - self.kv_bytes_per_sequence) / self.kv_bytes_per_token
+        return max(0, int(tokens * ranks))
 
     @property
     def fits(self) -> bool:

@@ -45,7 +45,7 @@ class Step:
         }
         return max(times, key=times.__getitem__)
 
-    def times(self, count: int) -> "Step":
+    def times(self, count: float) -> "Step":
         return Step(
             count * self.bandwidth_s,
             count * self.compute_s,
@@ -56,11 +56,11 @@ class Step:
 
 def read_bytes(candidate: Candidate, batch: float, context: float) -> float:
     """What a decode step of `batch` sequences reads of one GPU's memory: its weights, of the
-    routed experts those that are used, and the KV cache."""
+    routed experts those that are used, and the KV cache. A draft reads the head once more."""
     shape, layout = candidate.shape, candidate.layout
     weights = candidate.checkpoint.weights
     experts = shape.experts
-    used = experts.touched(batch) / experts.routed if experts else 0.0
+    used = experts.touched(batch * candidate.settings.drafted) / experts.routed if experts else 0.0
     layers = (
         weights.attention_whole
         + weights.router
@@ -68,6 +68,7 @@ def read_bytes(candidate: Candidate, batch: float, context: float) -> float:
         + weights.routed * used / layout.expert_ranks
     ) * layout.stage_share(shape)
     head = weights.embeddings / (1 if shape.is_tied else 2) / layout.tensor
+    head *= candidate.settings.drafted
     shards = layout.data * layout.decode_context
     attention, dtype = shape.attention, candidate.settings.kv_cache_dtype
     cache = layout.stage_layers(shape) * attention.read_bytes(context, dtype, layout.tensor)
@@ -75,7 +76,8 @@ def read_bytes(candidate: Candidate, batch: float, context: float) -> float:
 
 
 def decode_step(candidate: Candidate, batch: float, context: float) -> Step:
-    """One token for each of `batch` sequences, through every pipeline stage.
+    """One token for each of `batch` sequences, through every pipeline stage; with MTP, the token
+    and a draft of the one after it, which a layer more has made.
 
     Stages work on a part of the batch each; a sequence gets its next token after all of them.
     """
@@ -86,10 +88,12 @@ def decode_step(candidate: Candidate, batch: float, context: float) -> Step:
     )
     # With decode context parallelism a rank has more heads and as much less context.
     attention = candidate.shape.attention.decode_flops(context, candidate.layout.tensor)
-    step = _step(candidate, part, attention, read_s)
-    exchange_s = _context_exchange_s(candidate, part)
+    tokens = part * candidate.settings.drafted
+    step = _step(candidate, tokens, attention, read_s)
+    exchange_s = _context_exchange_s(candidate, tokens)
     step = replace(step, communication_s=step.communication_s + exchange_s)
-    return step.times(stages)
+    drafting = candidate.shape.mtp_layers / candidate.shape.layers
+    return step.times(stages + (drafting if candidate.settings.has_mtp else 0))
 
 
 def prefill_step(candidate: Candidate, tokens: float, context: float) -> Step:

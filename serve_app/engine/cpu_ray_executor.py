@@ -17,9 +17,12 @@ in `args.vllm`, and then only in the processes of that engine.
 from typing import Any
 
 import ray
+import torch
 from vllm.distributed.device_communicators.cpu_communicator import CpuCommunicator
 from vllm.platforms import current_platform
 from vllm.v1.executor import ray_executor_v2
+
+from serve_app.engine.data_ranks import DataRankExecutor
 
 
 class TcpCommunicator(CpuCommunicator):
@@ -28,6 +31,27 @@ class TcpCommunicator(CpuCommunicator):
 
     def _all_group_ranks_share_shm_group_name(self) -> bool:
         return False
+
+    def all_gatherv(self, input_: Any, dim: int = 0, sizes: list[int] | None = None) -> Any:
+        """The rows of every rank, which may have different numbers of them."""
+        if isinstance(input_, list):
+            return [self.all_gatherv(one, dim, sizes) for one in input_]
+        if sizes is None:
+            return self.all_gather(input_, dim)
+        # Gloo gathers equal sizes only.
+        padded = input_.new_zeros((max(sizes), *input_.shape[1:]))
+        padded[: input_.shape[0]] = input_
+        parts = self.all_gather(padded, 0).split(max(sizes))
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    def reduce_scatterv(
+        self, input_: torch.Tensor, dim: int = 0, sizes: list[int] | None = None
+    ) -> torch.Tensor:
+        """The sum over all ranks, of the rows that are this rank's."""
+        assert dim == 0, "vLLM scatters tokens, which are rows"
+        summed = self.all_reduce(input_.contiguous().clone())
+        rows = sizes or [input_.shape[0] // self.world_size] * self.world_size
+        return summed.split(rows)[self.rank_in_group].contiguous()
 
 
 class CpuRayWorkerProc(ray_executor_v2.RayWorkerProc):
@@ -42,7 +66,7 @@ class CpuRayWorkerProc(ray_executor_v2.RayWorkerProc):
         super().initialize_worker(*args, **options)
 
 
-class CpuRayExecutor(ray_executor_v2.RayExecutorV2):
+class CpuRayExecutor(DataRankExecutor):
     """All ranks of one engine, in the placement group of its replica."""
 
     @staticmethod

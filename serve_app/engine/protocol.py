@@ -15,6 +15,8 @@ from typing import Protocol
 
 import msgspec
 
+from serve_app.engine.phases import Phases
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -106,9 +108,14 @@ class Engine(Protocol):
 
     hang_timeout_s: float
     """With work and no step for this long, `check_health` raises `EngineHung`."""
+    phases: Phases
+    """Of its start; read from other threads too."""
 
     async def start(self) -> None:
         """Load, then warm up; returns when the first request will be answered at full speed."""
+
+    def abort_start(self) -> None:
+        """Make a blocked `start` fail. Called from another thread."""
 
     def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """Answer one call: a `Head`, then frames, the last one `finished`.

@@ -22,6 +22,7 @@ from serve_app.config import Simulated
 from serve_app.core.pace import Pace
 from serve_app.engine.batch import CHUNK_TOKENS, Batch, Sequence, Step
 from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
+from serve_app.engine.phases import Phases
 from serve_app.engine.protocol import (
     Call,
     Capacity,
@@ -77,11 +78,19 @@ class SimulatedEngine:
         self._stepped_at = 0.0
         self._pace = Pace()
         self._stepping: asyncio.Task[None] | None = None
+        self.phases = Phases()
 
     async def start(self) -> None:
-        await asyncio.sleep(self._knobs.load_s)
+        self.phases.enter("weights")
+        try:
+            await asyncio.sleep(self._knobs.load_s)
+        finally:
+            self.phases.end()
         self._stepping = asyncio.create_task(self._run())
         self._stepping.add_done_callback(self._died)
+
+    def abort_start(self) -> None:
+        """It waits politely: cancelling is enough."""
 
     async def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """See `Engine.generate`."""

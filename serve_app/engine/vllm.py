@@ -13,6 +13,7 @@ import asyncio
 import importlib
 import json
 import logging
+import multiprocessing
 import time
 import types
 from collections.abc import AsyncGenerator, Sequence
@@ -22,6 +23,7 @@ from serve_app.config import EngineArgs
 from serve_app.engine import front_end
 from serve_app.engine.asgi import App, Exchange, Message
 from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
+from serve_app.engine.phases import Phases
 from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Headers, Model
 from serve_app.engine.step_watch import StepWatch
 from serve_app.engine.tap import Tap, tapped_llm
@@ -31,6 +33,7 @@ from serve_app.errors import EngineDead, EngineError, EngineOverloaded
 logger = logging.getLogger(__name__)
 
 GENERATE_ROUTES = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages")
+RANK_MARKS = "serve_app.engine.rank_marks.RankMarks"
 TOKEN_ROUTES = ("/tokenize", "/detokenize")
 
 
@@ -43,25 +46,43 @@ class VllmEngine:
         self._model_path = model_path
         self._placement_group = placement_group
         self._watch = StepWatch()
+        self._ranks = 1  # data ranks: schedulers, each with a KV cache and a batch of its own
         self._busy_since = 0.0
         self._calls = 0
         self._llm: Any = None
         self._app: App | None = None
         self._model: Model | None = None
+        self.phases = Phases()
 
     async def start(self) -> None:
         """Load the weights and compile; minutes for a large model. Blocks the event loop."""
+        try:
+            await self._start()
+        finally:
+            self.phases.end()
+
+    async def _start(self) -> None:
         engine_args, namespace = _arguments(self._args, self._model_path)
         config = engine_args.create_engine_config()
-        config.parallel_config.placement_group = self._placement_group
+        parallel = config.parallel_config
+        parallel.placement_group = self._placement_group
+        self._watch.ranks = self._ranks = parallel.data_parallel_size
+        parallel.worker_extension_cls = parallel.worker_extension_cls or RANK_MARKS
+        self.phases.listen()
         front_end.merge_when_behind(config.scheduler_config.max_num_seqs)
-        self._llm = self._load(config, disable_log_stats=engine_args.disable_log_stats)
+        self._llm = self._load(config, log_stats=not engine_args.disable_log_stats)
+        self.phases.enter("warm_up")
         tasks = await self._llm.get_supported_tasks()
         self._app = await _build_app(self._llm, namespace, tasks)
         self._model = Model(self._args.names, _routes(tasks), int(time.time()))
         if self._args.warm_up and "generate" in tasks:
             await self._warm_up()
         front_end.settle()
+
+    def abort_start(self) -> None:
+        """vLLM waits for its engine process, and notices at once when it is gone."""
+        for process in multiprocessing.active_children():
+            process.kill()
 
     async def generate(self, call: Call) -> AsyncGenerator[Head | Frame, None]:
         """See `Engine.generate`. A 5xx of vLLM's app becomes an `EngineError`."""
@@ -98,12 +119,12 @@ class VllmEngine:
 
     @property
     def capacity(self) -> Capacity:
-        config = self._llm.vllm_config
+        config = self._llm.vllm_config  # its numbers are those of one data rank
         return Capacity(
-            kv_tokens=config.cache_config.kv_cache_size_tokens,
-            max_num_seqs=config.scheduler_config.max_num_seqs,
+            kv_tokens=self._ranks * config.cache_config.kv_cache_size_tokens,
+            max_num_seqs=self._ranks * config.scheduler_config.max_num_seqs,
             max_model_len=config.model_config.max_model_len,
-            max_num_batched_tokens=config.scheduler_config.max_num_batched_tokens,
+            max_num_batched_tokens=self._ranks * config.scheduler_config.max_num_batched_tokens,
         )
 
     @property
@@ -117,7 +138,10 @@ class VllmEngine:
             await asyncio.to_thread(self._llm.shutdown)
 
     def _load(self, config: Any, **options: Any) -> Any:
-        return tapped_llm().from_vllm_config(config, stat_loggers=[self._watch], **options)
+        from serve_app.engine.data_ranks import executor_of  # noqa: PLC0415
+
+        options |= {"stat_loggers": [self._watch], "log_requests": False}
+        return tapped_llm()(config, executor_of(config), **options)
 
     def _enter(self) -> None:
         if self._calls == 0:

@@ -20,6 +20,11 @@ _DOOR = """
     h11_max_header_count h11_max_incomplete_event_size
 """
 _NODES = "nnodes node_rank master_addr master_port"
+_RANKS = """
+    data_parallel_address data_parallel_backend data_parallel_external_lb data_parallel_hybrid_lb
+    data_parallel_multi_port_external_lb data_parallel_rank data_parallel_size_local
+    data_parallel_start_rank
+"""
 
 OWNED: dict[str, str] = {
     "model": "set args.model",
@@ -28,6 +33,7 @@ OWNED: dict[str, str] = {
     **dict.fromkeys(_CORS.split(), "set cors in the Gateway's user_config"),
     **dict.fromkeys(_DOOR.split(), "clients reach the gateway, never vLLM's own server"),
     **dict.fromkeys(_NODES.split(), "Ray places the ranks: set placement_group_bundles"),
+    **dict.fromkeys(_RANKS.split(), "the replica starts all of data_parallel_size"),
 }
 
 _SAMPLING = "max_tokens temperature top_k top_p"

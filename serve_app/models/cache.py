@@ -47,18 +47,24 @@ def place(name: str, at: Path) -> Path:
     return at / name
 
 
-def resolve(name: str) -> Path:
-    """The folder of a checkpoint, from a path, a name or a Hugging Face id; no network."""
+def locate(name: str) -> Path:
+    """The folder that a path, a name or a Hugging Face id stands for; no look at what is in it."""
     if is_path(name):
-        folder = Path(name).expanduser().absolute()
-        checkpoint.check(folder)
-        return folder
+        return Path(name).expanduser().absolute()
     folder = place(name, root())
     if not folder.is_dir():
         raise ModelError(
             f"{name} is not in {root()}. Fetch it with `serve-app models fetch {name}`; if it is "
             f"in another folder, set {VARIABLE} to that folder. A path starts with / or ./"
         )
+    return folder
+
+
+def resolve(name: str) -> Path:
+    """The folder of a checkpoint, from a path, a name or a Hugging Face id; no network."""
+    folder = locate(name)
+    if is_path(name):
+        checkpoint.check(folder)
     return folder
 
 

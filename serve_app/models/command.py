@@ -17,7 +17,7 @@ def fetch(name: str, to: Path | None = None) -> int:
     and copied only when `to` says where to.
     """
     try:
-        folder = _local(name, to) if is_path(name) else _cached(name, root(to))
+        folder = _local(name, to) if is_path(name) else cached(name, root(to))
     except ModelError as error:
         print(f"serve-app: {error}", file=sys.stderr)
         return 1
@@ -31,7 +31,8 @@ def fetch(name: str, to: Path | None = None) -> int:
     return 0
 
 
-def _cached(name: str, at: Path) -> Path:
+def cached(name: str, at: Path) -> Path:
+    """The folder of `name` in the cache `at`, fetched if it is not there; raises `ModelError`."""
     target = place(name, at)
     build = smollm2.build if name == smollm2.NAME else partial(hub.download, name)
     if not target.is_dir():

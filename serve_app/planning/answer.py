@@ -1,9 +1,9 @@
 """The options in order, the best and why; or why there is none, and what would change that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serve_app.planning.changes import changes
-from serve_app.planning.option import Option, options
+from serve_app.planning.option import Option, option, options
 from serve_app.planning.question import Question
 from serve_app.planning.ranking import nearest_miss, peers, ranked
 
@@ -18,13 +18,12 @@ class Answer:
 
     @property
     def best(self) -> Option | None:
-        """What to run; None where nothing that this project serves is possible."""
-        first = self.ranked[0] if self.ranked else None
-        return first if first and first.is_served_here else None
+        """What to run; None where nothing is possible."""
+        return self.ranked[0] if self.ranked else None
 
     @property
     def own_is_possible(self) -> bool:
-        return any(o.offer.is_own and o.is_served_here for o in self.ranked)
+        return any(o.offer.is_own for o in self.ranked)
 
     @property
     def nearest_miss(self) -> Option:
@@ -42,7 +41,7 @@ class Answer:
         best = self.best
         if best is None:
             return []
-        return [_bound(best), *_against_second(self.ranked), *_data_ranks(self.ranked)]
+        return [_bound(best), *_against_second(self.ranked), *_with_mtp(self.question, best)]
 
     def changes(self) -> list[str]:
         """What would make the checkpoint that was asked for possible; empty if it is."""
@@ -74,14 +73,16 @@ def _against_second(found: tuple[Option, ...]) -> list[str]:
     return [f"it makes {ratio:.2f} × the tokens of {other}, the next layout"]
 
 
-def _data_ranks(found: tuple[Option, ...]) -> list[str]:
-    """What data-parallel attention would bring, which this project does not place yet."""
-    best, *rest = found
-    others = [o for o in rest if not o.is_served_here and o.offer is best.offer]
-    faster = [o for o in others if o.output_tokens_per_s > best.output_tokens_per_s]
-    if not faster:
+def _with_mtp(question: Question, best: Option) -> list[str]:
+    """What the model's own drafts would bring, where nobody asked for them."""
+    if question.has_mtp or not question.model.shape.mtp_layers:
         return []
-    first = max(faster, key=lambda o: o.output_tokens_per_s)
-    ratio = first.output_tokens_per_s / best.output_tokens_per_s
-    better = f"{first.candidate.layout} under `vllm serve` would make {ratio:.2f} × as many"
-    return [f"{better}; replicas here hold one data rank"]
+    asked = replace(question, has_mtp=True)
+    dtype = best.candidate.settings.kv_cache_dtype
+    drafted = option(asked, best.offer, best.candidate.layout, kv_cache_dtype=dtype)
+    if drafted.obstacle:
+        return [f"--mtp is not possible: {drafted.obstacle}"]
+    ratio = drafted.output_tokens_per_s / best.output_tokens_per_s
+    taken = drafted.memory.weights.mtp / 1e9
+    more = f"--mtp would make {ratio:.2f} × as many tokens within the objectives"
+    return [f"{more}, and take {taken:.1f} GB of each GPU"]

@@ -70,4 +70,4 @@ def _first(question: Question, hardware: Hardware) -> Option | None:
     own = replace(question.model, offers=question.model.offers[:1])
     asked = replace(question, model=own, hardware=hardware)
     found = ranked(options(asked))
-    return found[0] if found and found[0].is_served_here else None
+    return found[0] if found else None

@@ -40,7 +40,8 @@ def _question(chosen: argparse.Namespace) -> Question:
             f"a typical request has {workload.tokens} tokens, and --context is {context}: lower "
             "--input-tokens or --output-tokens, or raise --context"
         )
-    return Question(model, hardware, context, workload, chosen.slo, chosen.concurrency)
+    load = (workload, chosen.slo, chosen.concurrency)
+    return Question(model, hardware, context, *load, has_mtp=chosen.mtp)
 
 
 def _write(file: Path | None, answer: Answer) -> None:

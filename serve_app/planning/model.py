@@ -4,9 +4,10 @@ From a folder or the model cache, from the table in `models`, or from a hub: the
 of its files say what the weights weigh.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from serve_app.checking.problem import nearest
 from serve_app.core.shape import Parts, Shape
@@ -48,6 +49,11 @@ def model_of(name: str, *, may_ask_hub: bool = True) -> Model:
         return _model_of(name, may_ask_hub=may_ask_hub)
     except (ModelError, OSError) as error:
         raise PlanError(f"{error}. Planned without a hub: {_known_words()}") from error
+
+
+def of_config(config: Mapping[str, Any], name: str) -> Model:
+    """What a config.json alone says: weights are estimated. Raises `PlanError`."""
+    return _from_headers(name, headers.Headers(config, ()))
 
 
 def _model_of(name: str, *, may_ask_hub: bool) -> Model:

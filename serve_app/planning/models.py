@@ -30,6 +30,7 @@ _V3 = {
     "max_position_embeddings": 163840,
     "quantization_config": {"quant_method": "fp8"},
 }
+_V3_INT4 = _V3 | {"quantization_config": {"quant_method": "awq"}}
 _V32 = _V3 | {
     "model_type": "deepseek_v32",
     "index_n_heads": 64,
@@ -164,6 +165,7 @@ MODELS = {
     ),
     "deepseek-ai/DeepSeek-R1": Known(_V3, "deepseek_v3", "deepseek_r1"),
     "deepseek-ai/DeepSeek-R1-0528": Known(_V3, "deepseek_v3", "deepseek_r1"),
+    "cognitivecomputations/DeepSeek-R1-AWQ": Known(_V3_INT4, "deepseek_v3", "deepseek_r1"),
     "deepseek-ai/DeepSeek-V3.1": Known(
         _V3, "deepseek_v31", "deepseek_v3", nvfp4="nvidia/DeepSeek-V3.1-NVFP4"
     ),

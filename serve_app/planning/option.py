@@ -46,11 +46,6 @@ class Option:
         """Whether vLLM runs it on such GPUs at all."""
         return not _unsupported(self.candidate)
 
-    @property
-    def is_served_here(self) -> bool:
-        """Replicas of this project hold one data rank; more of them are `vllm serve`'s to run."""
-        return self.candidate.layout.data == 1
-
 
 def options(question: Question) -> Iterator[Option]:
     """Every checkpoint, KV dtype and layout, possible or not."""
@@ -68,6 +63,7 @@ def option(question: Question, offer: Offer, layout: Layout, *, kv_cache_dtype: 
         max_model_len=question.context,
         max_num_batched_tokens=chunk_tokens(question.hardware.gpu, layout),
         kv_cache_dtype=kv_cache_dtype,
+        has_mtp=question.has_mtp and question.model.shape.mtp_layers > 0,
     )
     candidate = Candidate(offer.checkpoint, layout, settings, question.hardware)
     replicas = max(1, question.hardware.gpus // layout.gpus)

@@ -47,6 +47,11 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         metavar="ttft=2s,tpot=80ms",
         help="what is good enough (the default: MLPerf's for DeepSeek-R1)",
     )
+    say(
+        "--mtp",
+        action="store_true",
+        help="with speculative decoding by the model's own MTP layer, one token ahead",
+    )
     say("--json", action="store_true", help="print everything, for programs")
     say("--write", type=Path, metavar="FILE", help="write the best as a Serve YAML")
 

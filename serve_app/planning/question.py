@@ -22,6 +22,7 @@ class Question:
     workload: Workload
     objectives: Objectives
     concurrency: int | None = None
+    has_mtp: bool = False  # where the model has layers for it
 
     def sequences(self, replicas: int) -> float:
         """What one of `replicas` is to run at once."""

@@ -1,9 +1,8 @@
 """Options in order.
 
-First comes what meets the objectives; among that what this project serves, then the checkpoint
-as it was asked for, then another that somebody has published, then the KV cache in the model's
-own precision, then tokens per second. Where others are so near that the estimate cannot tell,
-the plainest layout is the best.
+First comes what meets the objectives; among that the checkpoint as it was asked for, then another
+that somebody has published, then the KV cache in the model's own precision, then tokens per
+second. Where others are so near that the estimate cannot tell, the plainest layout is the best.
 """
 
 from collections.abc import Iterable
@@ -42,9 +41,8 @@ def _rank(option: Option) -> tuple[float, ...]:
 def _class(option: Option) -> tuple[bool, ...]:
     """The lower, the nearer to what was asked."""
     offer, dtype = option.offer, option.candidate.settings.kv_cache_dtype
-    return not option.is_served_here, not offer.is_own, not offer.source, dtype != "auto"
+    return not offer.is_own, not offer.source, dtype != "auto"
 
 
 def _miss(option: Option) -> tuple[float, ...]:
-    fails = not option.is_supported, not option.is_served_here
-    return *fails, option.memory.missing, option.speed.tpot_s
+    return not option.is_supported, option.memory.missing, option.speed.tpot_s

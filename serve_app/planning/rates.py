@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from serve_app.core.layout import Candidate, Hardware, Layout, Settings
+from serve_app.core.layout import Candidate, Hardware
 from serve_app.core.memory import footprint
 from serve_app.core.roofline import Rates, Workload, rates
-from serve_app.core.weights import FP8
 from serve_app.engine.batch import CHUNK_TOKENS
+from serve_app.planning.candidate import candidate_of
 from serve_app.planning.errors import PlanError
 from serve_app.planning.hardware import hardware_of
-from serve_app.planning.model import Model, Offer, model_of
-from serve_app.planning.option import MOST_SEQUENCES, chunk_tokens
+from serve_app.planning.model import model_of
 
 TYPICAL = Workload(1536, 512)
 SIMULATED = ("prefill_tokens_per_s", "decode_step_s", "decode_step_per_seq_s")
@@ -27,11 +26,10 @@ def rates_of(
     """
     if args.get("kind") == "simulated":
         return _simulated(args.get("simulated") or {})
-    vllm = args.get("vllm") or {}
     on = hardware_of(hardware) if isinstance(hardware, str) else hardware
     model = model_of(str(args.get("model")), may_ask_hub=False)
-    candidate = _candidate(model, vllm, on)
-    return rates(candidate, workload, kv_tokens=_kv_tokens(candidate, vllm, model.name))
+    candidate = candidate_of(model, args.get("vllm") or {}, on)
+    return rates(candidate, workload, kv_tokens=_kv_tokens(candidate, args))
 
 
 def _simulated(knobs: Mapping[str, Any]) -> Rates:
@@ -46,43 +44,10 @@ def _simulated(knobs: Mapping[str, Any]) -> Rates:
     )
 
 
-def _candidate(model: Model, vllm: Mapping[str, Any], hardware: Hardware) -> Candidate:
-    layout = Layout(
-        tensor=vllm.get("tensor_parallel_size") or 1,
-        pipeline=vllm.get("pipeline_parallel_size") or 1,
-        data=vllm.get("data_parallel_size") or 1,
-        decode_context=vllm.get("decode_context_parallel_size") or 1,
-    )
-    if layout.gpus > hardware.gpus:
-        raise PlanError(f"{layout} takes {layout.gpus} GPUs, and there are {hardware.gpus}")
-    settings = Settings(
-        max_model_len=_length(vllm.get("max_model_len"), model),
-        max_num_seqs=vllm.get("max_num_seqs") or MOST_SEQUENCES,
-        max_num_batched_tokens=vllm.get("max_num_batched_tokens")
-        or chunk_tokens(hardware.gpu, layout),
-        gpu_memory_utilization=vllm.get("gpu_memory_utilization") or 0.92,
-        kv_cache_dtype="fp8" if str(vllm.get("kv_cache_dtype")).startswith("fp8") else "auto",
-        has_mtp=(vllm.get("speculative_config") or {}).get("method") == "mtp",
-        enforce_eager=bool(vllm.get("enforce_eager")),
-    )
-    return Candidate(_offer(model, vllm).checkpoint, layout, settings, hardware)
-
-
-def _offer(model: Model, vllm: Mapping[str, Any]) -> Offer:
-    """The checkpoint that the YAML names, or FP8 that vLLM makes of it."""
-    made = vllm.get("quantization") == "fp8" and model.own.format is not FP8
-    offers = [o for o in model.offers if o.checkpoint.format is FP8]
-    return offers[0] if made and offers else model.offers[0]
-
-
-def _length(said: object, model: Model) -> int:
-    return said if isinstance(said, int) and said > 0 else model.shape.max_model_len
-
-
-def _kv_tokens(candidate: Candidate, vllm: Mapping[str, Any], name: str) -> int:
+def _kv_tokens(candidate: Candidate, args: Mapping[str, Any]) -> int:
     """What vLLM is told to take for the cache, or what is left of the GPU."""
-    memory = footprint(candidate)
-    told = vllm.get("kv_cache_memory_bytes")
+    memory, name = footprint(candidate), args.get("model")
+    told = (args.get("vllm") or {}).get("kv_cache_memory_bytes")
     if told:
         return int(told / memory.kv_bytes_per_token) * memory.token_shards
     if not memory.fits:

@@ -49,7 +49,6 @@ def _option(option: Option) -> dict[str, Any]:
         "layout": dataclasses.asdict(option.candidate.layout),
         "settings": dataclasses.asdict(option.candidate.settings),
         "replicas": option.replicas,
-        "is_served_here": option.is_served_here,
         "obstacle": option.obstacle or None,
         "gpu_bytes": memory.parts | {"usable": memory.usable, "kv": memory.kv},
         "missing_bytes": memory.missing,

@@ -89,7 +89,7 @@ def _memory(memory: Footprint) -> Iterable[str]:
 def _row(rank: int, option: Option) -> Sequence[str]:
     memory, settings, found = option.memory, option.candidate.settings, option.speed
     return (
-        f"{rank}" if option.is_served_here else f"{rank}*",
+        f"{rank}",
         option.offer.checkpoint.format.name,
         settings.kv_cache_dtype,
         f"{option.candidate.layout} × {option.replicas}",
@@ -113,5 +113,3 @@ def _table(rows: list[Sequence[str]]) -> Iterable[str]:
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join(cells).rstrip()
-    if any(row[0].endswith("*") for row in rows):
-        yield "* several data ranks in an engine: `vllm serve` runs them, a replica here does not"

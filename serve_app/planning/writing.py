@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from serve_app.config import EngineTunables
+from serve_app.core.layout import Layout
 from serve_app.models.cache import is_path
 from serve_app.planning.option import Option
 from serve_app.planning.question import Question
@@ -44,8 +45,10 @@ def _engine(question: Question, option: Option) -> dict[str, object]:
 
 
 def _why_sequences(question: Question, option: Option) -> str:
-    fit = option.memory.sequences_of(question.workload.tokens)
-    why = f"{fit} of {question.workload.tokens} tokens fit"
+    ranks = option.candidate.layout.data
+    fit = option.memory.sequences_of(question.workload.tokens) // ranks
+    where = " on each data rank" if ranks > 1 else ""
+    why = f"{fit} of {question.workload.tokens} tokens fit{where}"
     if fit <= option.candidate.settings.max_num_seqs:
         return why
     return f"{why}, and {'are not wanted' if question.concurrency else 'would be too slow'}"
@@ -53,7 +56,8 @@ def _why_sequences(question: Question, option: Option) -> str:
 
 def _serving(question: Question, option: Option) -> dict[str, object]:
     """What is in `deployments`."""
-    most, gpus = option.candidate.settings.max_num_seqs, option.candidate.layout.gpus
+    layout = option.candidate.layout
+    most = layout.data * option.candidate.settings.max_num_seqs
     slots, waiting = int(most * EngineTunables().overcommit), max(FEWEST_WAITING, 4 * most)
     longest_s = math.ceil(max_tokens(question) * option.speed.tpot_s / 60) * 60
     return {
@@ -64,7 +68,7 @@ def _serving(question: Question, option: Option) -> dict[str, object]:
         "longest": f"{max_tokens(question)} tokens at {option.speed.tpot_s * 1e3:.0f} ms",
         "strategy": _strategy(option),
         "bundles": _indented(_bundles(option), 4),
-        "cpus": gpus + CPUS_BESIDE_RANKS,
+        "cpus": _cpus(layout),
         "expected": question.workload.tokens,
         "models": _indented([f"{name}: {_app(question)}" for name in _names(question)], 6),
         "waiting": waiting,
@@ -136,6 +140,8 @@ def _gb(size_bytes: float) -> str:
 def _vllm(question: Question, option: Option) -> list[str]:
     settings, layout, offer = option.candidate.settings, option.candidate.layout, option.offer
     found = [f"tensor_parallel_size: {layout.tensor}"]
+    if layout.data > 1:
+        found.append(f"data_parallel_size: {layout.data}  # schedulers with a KV cache each")
     if layout.pipeline > 1:
         found.append(f"pipeline_parallel_size: {layout.pipeline}  # one stage per node")
     if layout.decode_context > 1:
@@ -150,6 +156,8 @@ def _vllm(question: Question, option: Option) -> list[str]:
         found.append(f"quantization: {offer.quantization}  # made of BF16 while it loads")
     if settings.kv_cache_dtype != "auto":
         found.append(f"kv_cache_dtype: {settings.kv_cache_dtype}  # twice the tokens of bf16")
+    if settings.has_mtp:
+        found.append("speculative_config: {method: mtp, num_speculative_tokens: 1}")
     found.append("distributed_executor_backend: ray  # the only one that uses the bundles below")
     return found + _parsers(question)
 
@@ -172,8 +180,13 @@ def _strategy(option: Option) -> str:
 
 def _bundles(option: Option) -> list[str]:
     gpus = option.candidate.layout.gpus
-    first = f"- {{CPU: {gpus + CPUS_BESIDE_RANKS}, GPU: 1}}"
+    first = f"- {{CPU: {_cpus(option.candidate.layout)}, GPU: 1}}"
     return [f"{first}  # the replica sits in the first one", *["- {GPU: 1}"] * (gpus - 1)]
+
+
+def _cpus(layout: Layout) -> int:
+    """A core for each rank, for each data rank's scheduler after the first, and for the rest."""
+    return layout.gpus + layout.data - 1 + CPUS_BESIDE_RANKS
 
 
 def _indented(lines: list[str], spaces: int) -> str:

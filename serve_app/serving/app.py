@@ -25,10 +25,11 @@ from serve_app.checking.kind import ENGINE
 from serve_app.checking.problem import ConfigError, Problem
 from serve_app.errors import ClusterTooSmall
 from serve_app.serving.address import listening_host
+from serve_app.serving.controller import deployed
 from serve_app.serving.gateway import Gateway
 from serve_app.serving.launcher import Launch, find
 from serve_app.serving.ledger import ledger
-from serve_app.serving.preflight import deployed, require_room
+from serve_app.serving.preflight import require_room
 from serve_app.serving.replica import EngineReplica
 
 
@@ -43,7 +44,10 @@ def engine(args: dict[str, Any]) -> Application:
         _require_sound_scaling(application)
         if not checked.wait_for_nodes:
             require_room(application, file=launch.path if launch else None)
-    return serve.deployment(EngineReplica, name="Engine").bind(checked.model_dump())
+    built = serve.deployment(
+        EngineReplica, name="Engine", max_constructor_retry_count=checked.start_attempts
+    )
+    return built.bind(checked.model_dump())
 
 
 def gateway(args: dict[str, Any]) -> Application:

@@ -80,6 +80,12 @@ class Metrics:
         self.config_is_current(True)
         self._lane_gauges = self._gauges("gateway", LANE_GAUGES, ["application"])
         self._engine_gauges = self._gauges("engine", ENGINE_GAUGES, ["application", "replica"])
+        self._start_gauge = Gauge(
+            "engine_start_seconds",
+            "What each phase of its start took",
+            ["application", "replica", "phase"],
+            registry=self._registry,
+        )
 
     def ended(self, model: str, tenant: str, outcome: Outcome, seconds: float) -> None:
         """Count one request; `model` is empty when the request named none of ours."""
@@ -104,7 +110,8 @@ class Metrics:
 
     def text(self, lanes: Mapping[str, Lane]) -> bytes:
         """The exposition format, with the lanes as they are now."""
-        for gauge in (*self._lane_gauges.values(), *self._engine_gauges.values()):
+        gauges = (*self._lane_gauges.values(), *self._engine_gauges.values(), self._start_gauge)
+        for gauge in gauges:
             gauge.clear()  # replicas that are gone
         for lane in lanes.values():
             ready = sum(replica.is_healthy for replica in lane.replicas)
@@ -126,6 +133,8 @@ class Metrics:
                     capacity.max_num_batched_tokens,
                 )
                 _set(self._engine_gauges, numbers, lane.application, report.replica)
+                for phase, seconds in report.start_s:
+                    self._start_gauge.labels(lane.application, report.replica, phase).set(seconds)
         return generate_latest(self._registry)
 
     def _gauges(

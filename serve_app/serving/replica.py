@@ -5,6 +5,7 @@ makes for the replica. Loading happens in `__init__`, and Serve counts the repli
 running only after it, so a replica that is in service is warm.
 """
 
+import asyncio
 import logging
 import os
 import time
@@ -20,12 +21,16 @@ from serve_app.channel.wire import Beat, Report
 from serve_app.config import EngineArgs, EngineTunables
 from serve_app.core.concurrency import slots, typical
 from serve_app.core.quota import Demand, quotas
+from serve_app.core.start import words
+from serve_app.engine.loading import within
 from serve_app.engine.protocol import Call, Engine, Frame, Head
 from serve_app.engine.simulated import SimulatedEngine
 from serve_app.engine.vllm import VllmEngine
 from serve_app.errors import EngineError
-from serve_app.models import resolve
+from serve_app.models.cache import locate
 from serve_app.serving.channels import Address
+from serve_app.serving.readiness import require_ready
+from serve_app.serving.starting import announced
 
 logger = logging.getLogger("ray.serve")
 
@@ -41,14 +46,28 @@ class EngineReplica:
         self._tunables = EngineTunables()
         self._typical_tokens = float(self._tunables.expected_tokens)
         self._depths: dict[str, tuple[float, Beat]] = {}
-        self._engine = _engine(EngineArgs.model_validate(args))
-        await self._engine.start()
+        await self._load(EngineArgs.model_validate(args))
         self._channel = ChannelServer(self)
         host = ray.util.get_node_ip_address()
         port = await self._channel.start(host, tls=server_context())
         self._address = Address(host, port, self._channel.secret)
         self._load_s = time.monotonic() - started
-        logger.info("engine ready after %.1f s: %s", self._load_s, self._engine.capacity)
+        phases = words(self._engine.phases.seconds)
+        capacity = self._engine.capacity
+        logger.info("engine ready after %.1f s (%s): %s", self._load_s, phases, capacity)
+
+    async def _load(self, args: EngineArgs) -> None:
+        """Check first, for a second; then load, for minutes."""
+        group = ray.util.get_current_placement_group()
+        await asyncio.to_thread(require_ready, args, group)
+        self._engine = engine = _engine(args, group)
+        with announced(self._id, engine.phases):
+            await within(
+                args.load_timeout_s,
+                engine.start(),
+                source=engine.phases,
+                abort=engine.abort_start,
+            )
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         self._tunables = EngineTunables.model_validate(user_config)
@@ -76,6 +95,7 @@ class EngineReplica:
             running=dict(self._channel.running),
             is_healthy=self._is_healthy() and not self._channel.is_draining,
             quota=self._quota(gateway),
+            start_s=tuple(self._engine.phases.seconds.items()),
         )
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
@@ -154,14 +174,12 @@ class EngineReplica:
         return True
 
 
-def _engine(args: EngineArgs) -> Engine:
+def _engine(args: EngineArgs, group: Any) -> Engine:
     if args.kind == "simulated":
         return SimulatedEngine(args.simulated, names=args.names)
     # vLLM's engine process joins Ray through this; without it, it may start a cluster of its own.
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    return VllmEngine(
-        args,
-        model_path=str(resolve(args.model)),
-        placement_group=ray.util.get_current_placement_group(),
-    )
+    # vLLM would give up after 600 s by itself, and does not say in which phase.
+    os.environ.setdefault("VLLM_ENGINE_READY_TIMEOUT_S", str(int(args.load_timeout_s) + 60))
+    return VllmEngine(args, model_path=str(locate(args.model)), placement_group=group)

@@ -4,22 +4,20 @@ service, and why it has fewer than its policy wants.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import ray
 from ray._private.state import state
 from ray.exceptions import RayError
 from ray.serve.schema import ApplicationStatus
 
 from serve_app.core.shortfall import Ordered, shortfall
+from serve_app.serving.controller import Details, applications
+from serve_app.serving.demand import demand
 from serve_app.serving.engines import ENGINE
-from serve_app.serving.preflight import CONTROLLER_TIMEOUT_S, demand
+from serve_app.serving.starting import Starting, starting
 
 LONGEST_DETAIL = 500
 STARTING = ("STARTING", "UPDATING", "RECOVERING")
 NOBODY_COMES = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.DELETING)
-
-Details = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +28,7 @@ class Absence:
     waits_for: str
     detail: str = ""
     is_coming: bool = True
-
-
-def applications() -> Mapping[str, Details] | None:
-    """What `serve status` would show and more, by application; None when Serve's controller
-    does not answer. Blocks."""
-    try:
-        controller = ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-        asked = controller.get_serve_instance_details.remote()
-        return ray.get(asked, timeout=CONTROLLER_TIMEOUT_S)["applications"]
-    except (RayError, ValueError):  # it is dead, silent, or gone
-        return None
+    starting: tuple[Starting, ...] = ()
 
 
 def absence(application: str) -> Absence:
@@ -57,7 +45,12 @@ def absence(application: str) -> Absence:
     detail = [_last_line(message) for message in said if message.strip()]
     detail += [missing] if (missing := _missing(details)) else []
     waits_for = f"application {application!r}, which is {status.value}"
-    return Absence(waits_for, "; ".join(detail), is_coming=status not in NOBODY_COMES)
+    return Absence(
+        waits_for,
+        "; ".join(detail),
+        is_coming=status not in NOBODY_COMES,
+        starting=starting(_starting(details)),
+    )
 
 
 def unknown(application: str) -> Absence:
@@ -92,6 +85,12 @@ def _missing(application: Details) -> str:
     except RayError:  # no GCS, no answer
         return ""
     return shortfall(ordered(engine), free) if engine is not None else ""
+
+
+def _starting(application: Details) -> list[str]:
+    """Replicas of its engine that are not in service yet."""
+    replicas = application["deployments"].get(ENGINE, {}).get("replicas", ())
+    return [replica["replica_id"] for replica in replicas if replica["state"] in STARTING]
 
 
 def _last_line(message: str) -> str:

@@ -90,6 +90,17 @@ def test_when_all_are_silent_a_guess_beats_an_outage() -> None:
     assert [a.replica_id for a in it.assign(now=9.5).assignments] == ["silent"]
 
 
+def test_once_the_last_that_speaks_is_lost_whoever_waits_goes_to_a_silent_one() -> None:
+    it = dispatcher()
+    full = replica("speaks", running=2, seen_at=9.0)
+    it.observe([replica("silent", seen_at=0.0), full])
+    it.submit(request("a", at=9.0), now=9.0)
+    assert it.assign(now=9.0).assignments == ()
+
+    it.lose("speaks")
+    assert [a.replica_id for a in it.assign(now=9.0).assignments] == ["silent"]
+
+
 def test_a_lost_replica_gets_nothing_until_it_is_heard_again() -> None:
     it = dispatcher()
     it.observe([replica("r")])

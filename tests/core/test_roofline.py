@@ -1,9 +1,19 @@
 """The bound of a step, and the estimates above it."""
 
+from dataclasses import replace
+
 import pytest
 
 from serve_app.core.layout import Hardware, Layout, Settings
-from serve_app.core.roofline import Workload, largest_batch, rates, speed
+from serve_app.core.roofline import (
+    DECODE_ACHIEVED,
+    DRAFT_ACCEPTED,
+    Workload,
+    largest_batch,
+    rates,
+    speed,
+    token_s_of,
+)
 from serve_app.core.step import Step, decode_step, prefill_step, read_bytes
 from serve_app.core.weights import BF16, INT4, NVFP4, Format
 from tests.core.v3 import A100, B200, H100, H200, LLAMA_8B, TWO_NODES_OF_H100, V32, candidate, node
@@ -95,6 +105,20 @@ def test_parts_of_the_context_exchange_queries_and_sums() -> None:
     assert divided.bandwidth_s < whole.bandwidth_s
     assert divided.communication_s > whole.communication_s
     assert divided.compute_s == whole.compute_s
+
+
+def test_a_draft_computes_two_tokens_reads_one_cache_and_makes_one_point_eight() -> None:
+    drafted = replace(TP8, settings=replace(TP8.settings, has_mtp=True))
+    plain_step, step = (decode_step(one, 64, 4096) for one in (TP8, drafted))
+    cache = 64 * 4096 * 70_272
+
+    assert step.compute_s == pytest.approx(2 * 62 / 61 * plain_step.compute_s)
+    assert read_bytes(drafted, 64, 4096) - read_bytes(drafted, 64, 0) == pytest.approx(cache)
+    assert read_bytes(drafted, 1, 0) > read_bytes(TP8, 1, 0), "two tokens want more experts"
+    assert token_s_of(drafted, 64, LOAD) == pytest.approx(
+        decode_step(drafted, 64, LOAD.context).seconds / DECODE_ACHIEVED / (1 + DRAFT_ACCEPTED)
+    )
+    assert speed(drafted, 64, LOAD).tpot_s < speed(TP8, 64, LOAD).tpot_s
 
 
 def test_one_gpu_has_nobody_to_talk_to() -> None:

@@ -121,7 +121,9 @@ class Traffic(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("xyz"), which=st.integers(0, 1))
     def lose(self, name: str, which: int) -> None:
+        """Once the last that speaks is lost, the silent ones are usable again."""
         self.gateways[which].it.lose(name)
+        self.gateways[which].act(now=self.now)
 
     @rule(names=st.sets(st.sampled_from("xyz"), min_size=1))
     def retain(self, names: set[str]) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -15,6 +16,8 @@ import yaml
 
 from serve_app.config import EngineArgs
 from serve_app.core.pace import WINDOW_S
+from serve_app.core.start import PHASES
+from serve_app.engine.phases import VARIABLE
 from serve_app.engine.protocol import Call, Frame, Head
 from serve_app.engine.vllm import JSON_HEADERS, VllmEngine
 from serve_app.errors import EngineDead, EngineHung
@@ -35,6 +38,22 @@ class Live:
         args = EngineArgs.model_validate(application["args"])
         self.engine = VllmEngine(args, model_path=str(resolve(args.model)))
         self.run = asyncio.Runner().run
+        self.phases_seen: set[str] = set()
+
+    def start(self) -> None:
+        """As in a replica, whose other threads ask what it does while the start blocks it."""
+        ended = threading.Event()
+        asking = threading.Thread(target=self._ask_for_the_phase, args=(ended,))
+        asking.start()
+        try:
+            self.run(self.engine.start())
+        finally:
+            ended.set()
+            asking.join()
+
+    def _ask_for_the_phase(self, ended: threading.Event) -> None:
+        while not ended.wait(0.01):
+            self.phases_seen.add(self.engine.phases.phase)
 
     def ask(self, path: str, **body: Any) -> tuple[Head, list[Frame]]:
         async def read() -> list[Head | Frame]:
@@ -65,9 +84,19 @@ def live(smollm2: str, vllm_process: pytest.MonkeyPatch) -> Iterator[Live]:
     for name, value in (("OMP_NUM_THREADS", "1"), ("TORCHDYNAMO_DISABLE", "1")):
         vllm_process.setenv(name, value)
     it = Live()
-    it.run(it.engine.start())
+    it.start()
     yield it
     it.run(it.engine.shutdown())
+
+
+def test_while_it_loads_it_says_what_its_ranks_do_and_afterwards_what_it_took(live: Live) -> None:
+    # No torch.compile here, and no graphs.
+    began = ("process", "weights", "memory", "warm_up")
+    assert {PHASES[phase] for phase in began} <= live.phases_seen
+    took = live.engine.phases.seconds
+    assert tuple(took) == began
+    assert took["process"] == max(took.values())  # a model of 135 million, and imports
+    assert VARIABLE not in os.environ
 
 
 def test_the_ids_of_a_stream_are_those_that_vllm_itself_names(live: Live) -> None:

@@ -1,19 +1,10 @@
-import json
-
 import pytest
 
 from serve_app.models import ModelError, checkpoint
 from serve_app.models.listing import RemoteFile, wanted
 from tests.models import tiny
 
-SHARDS = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
-SHARDED = {
-    "config.json": tiny.CHECKPOINT["config.json"],
-    "tokenizer.model": b"pieces",
-    "model.safetensors.index.json": json.dumps(SHARDS).encode(),
-    "model-1.safetensors": tiny.safetensors(),
-    "model-2.safetensors": tiny.safetensors(),
-}
+SHARDED = tiny.SHARDED
 
 
 @pytest.mark.parametrize(
@@ -42,18 +33,56 @@ def test_a_whole_checkpoint_passes(tmp_path, files):
         pytest.param({"tokenizer.model": None}, "has no tokenizer", id="no tokenizer"),
         pytest.param({"model-2.safetensors": None}, "model-2.* is missing", id="a shard is gone"),
         pytest.param(
-            {"model-2.safetensors": tiny.safetensors()[:-1]}, "fetch it again", id="cut at the end"
+            {"model-2.safetensors": tiny.safetensors()[:-1]},
+            "[Ff]etch it again",
+            id="cut at the end",
         ),
         pytest.param(
-            {"model-2.safetensors": tiny.safetensors()[:9]}, "fetch it again", id="in the header"
+            {"model-2.safetensors": tiny.safetensors()[:9]}, "[Ff]etch it again", id="in the header"
         ),
-        pytest.param({"model-2.safetensors": b""}, "fetch it again", id="empty"),
+        pytest.param({"model-2.safetensors": b""}, "[Ff]etch it again", id="empty"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path, files, sentence):
     kept = {name: content for name, content in (SHARDED | files).items() if content is not None}
     with pytest.raises(ModelError, match=sentence):
         checkpoint.check(tiny.write(tmp_path, kept))
+
+
+def test_several_bad_shards_are_one_message(tmp_path):
+    files = SHARDED | {"model-1.safetensors": b"", "model-2.safetensors": b"x" * 8}
+    with pytest.raises(ModelError, match=r"model-1.*has 0 bytes of 8 \(and 1 more of its 2 files"):
+        checkpoint.check(tiny.write(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    "header", [b"[]", b"{", b'{"a": {}}', b'{"a": {"data_offsets": []}}', b'{"a": 1}']
+)
+def test_a_header_that_is_none_is_said(tmp_path, header):
+    files = SHARDED | {"model-1.safetensors": len(header).to_bytes(8, "little") + header}
+    with pytest.raises(ModelError, match="is no safetensors file"):
+        checkpoint.check(tiny.write(tmp_path, files))
+
+
+def test_a_header_longer_than_the_format_allows_is_not_read(tmp_path):
+    folder = tiny.write(tmp_path, SHARDED)
+    length = 100_000_001
+    with (folder / "model-1.safetensors").open("wb") as opened:
+        opened.write(length.to_bytes(8, "little"))
+        opened.truncate(8 + length)
+    with pytest.raises(ModelError, match="is no safetensors file"):
+        checkpoint.check(folder)
+
+
+def test_an_index_without_a_map_is_said(tmp_path):
+    files = SHARDED | {"model.safetensors.index.json": b"{}"}
+    with pytest.raises(ModelError, match="has no weight_map"):
+        checkpoint.check(tiny.write(tmp_path, files))
+
+
+def test_weights_from_elsewhere_are_not_looked_for(tmp_path):
+    files = {name: SHARDED[name] for name in ("config.json", "tokenizer.model")}
+    assert checkpoint.check(tiny.write(tmp_path, files), has_weights=False) is None
 
 
 def test_weights_without_an_index_must_be_there_too(tmp_path):

@@ -15,6 +15,15 @@ CHECKPOINT = {
     "model.safetensors": safetensors(),
 }
 
+SHARDS = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+SHARDED = {
+    "config.json": CHECKPOINT["config.json"],
+    "tokenizer.model": b"pieces",
+    "model.safetensors.index.json": json.dumps(SHARDS).encode(),
+    "model-1.safetensors": safetensors(),
+    "model-2.safetensors": safetensors(),
+}
+
 
 def write(folder, files=CHECKPOINT):
     for name, content in files.items():

@@ -41,7 +41,8 @@ def client(local: ServeRun) -> openai.OpenAI:
 
 def test_it_was_ready_within_seconds_and_says_where_they_went(local: ServeRun) -> None:
     assert local.get("/health") == (200, '{"status":"ok"}')
-    assert re.search(r"engine ready after [\d.]+ s", local.log)
+    assert re.search(r"engine ready after [\d.]+ s \(process [\d.]+ s, weights [\d.]+ s", local.log)
+    assert local.metric("engine_start_seconds") > 1
 
 
 def test_chat(client: openai.OpenAI) -> None:

@@ -69,3 +69,18 @@ def test_a_model_that_is_not_there_is_said_by_ready_without_a_stack(tmp_path: Pa
     assert "serve-app models fetch nobody/has-this" in text
     assert "Traceback" not in text
     assert "File " not in text
+
+
+@pytest.mark.vllm
+def test_vllm_that_is_not_loaded_in_time_is_ended_and_its_phase_is_said(tmp_path: Path) -> None:
+    def hurry(document: dict[str, Any]) -> None:
+        document["applications"][0]["args"] |= {"load_timeout_s": 2, "start_attempts": 1}
+
+    file = variant("local.yaml", tmp_path / "hurry.yaml", hurry)
+    with serve_run(file, tmp_path / "log") as running:
+        running.until(lambda: "load_timeout_s" in running.get("/ready")[1], "reason", 180)
+        _, text = running.get("/ready")
+
+    assert "DEPLOY_FAILED" in text
+    assert "not ready after 2 s (load_timeout_s): time was up while" in text
+    assert "LoadTimeout" in running.log

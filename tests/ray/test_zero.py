@@ -1,14 +1,17 @@
 """A model that is scaled to zero: its requests are held, hear heartbeats, and are served."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from serve_app.core.start import PHASES
 from tests.ray.serve_run import ServeRun, deploy, serve_run, variant
 
 pytestmark = pytest.mark.ray
@@ -52,6 +55,25 @@ def test_a_request_for_a_model_at_zero_is_held_with_heartbeats_and_served(
     assert took_s >= LOAD_S
     assert text.count(b": heartbeat\n\n") >= 4
     assert text.endswith(b"data: [DONE]\n\n")
+
+
+def test_while_a_replica_loads_ready_says_what_it_does(at_zero: ServeRun) -> None:
+    at_zero.until(lambda: at_zero.replicas(MODEL) == 0, "zero replicas", timeout_s=60)
+    found: list[dict[str, Any]] = []
+
+    def is_told() -> bool:
+        found[:] = json.loads(at_zero.get("/ready")[1])["models"][MODEL].get("starting", ())
+        return any(replica["phase"] == PHASES["weights"] for replica in found)
+
+    with ThreadPoolExecutor(1) as pool:
+        body = {**ASKED, "max_tokens": 2}
+        url = f"{at_zero.url}/v1/chat/completions"
+        answer = pool.submit(httpx.post, url, json=body, timeout=60)
+        at_zero.until(is_told, "a word of the replica that loads", timeout_s=30)
+        assert answer.result().status_code == 200
+
+    [replica] = found
+    assert 0 <= replica["seconds"]["weights"] <= LOAD_S + 1
 
 
 def test_when_nobody_asks_it_goes_back_to_zero_and_comes_up_for_the_next(

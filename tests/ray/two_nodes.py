@@ -1,7 +1,8 @@
-"""A Ray cluster of two nodes on this machine: a raylet on 127.0.0.2 and one on 127.0.0.3.
+"""A Ray cluster of two nodes on this machine, started by cluster/head.sh and cluster/worker.sh.
 
-To Ray they are two hosts, with node ids, addresses and resources of their own. 127.0.0.1
-would not do: `ray start` puts the machine's outward address in its place.
+To Ray they are two hosts, 127.0.0.2 and 127.0.0.3, with node ids and resources of their own.
+127.0.0.1 would not do: `ray start` puts the machine's outward address in its place. As on real
+machines, nobody gets in without the token that head.sh makes.
 
 Each command leads a session of its own, which all that it starts belongs to, orphans too.
 On the way out these sessions are killed, and nothing else: other clusters on this machine
@@ -17,14 +18,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.ray.serve_run import BIN
+from tests.ray.serve_run import CLUSTER
 
 ROOT = Path(__file__).parents[2]
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
+# What a user changes in the file: addresses and folders, here of this test.
+ENVIRONMENT = """
+. {cluster}/environment
+SERVE_APP_HEAD={address}
+SERVE_APP_VENV={venv}
+SERVE_APP_WAY_IN=proxy
+SERVE_APP_MODELS={models}
+SERVE_APP_METRICS_PORT=0
+RAY_AUTH_TOKEN_PATH={token}
+"""
 PLACEMENT_GROUPS = """
 import json, ray
 ray.init(log_to_driver=False)
@@ -42,12 +53,14 @@ class TwoNodes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "commands.log"
+        self.token = folder / "token" / "ray-token"
         self.address = f"{ADDRESSES[0]}:{free_port()}"
         self.environment = {
             **os.environ,
             "RAY_ADDRESS": self.address,
-            "RAY_AUTH_MODE": "disabled",  # else on or off by what earlier clusters left in ~/.ray
-            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.token),
+            "SERVE_APP_MODELS": str(folder),
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(folder),  # vLLM leaves sockets in it
         }
@@ -73,26 +86,45 @@ class TwoNodes:
         assert process.wait(timeout=120) == 0, self.log.read_text()
         return process
 
-    def start_nodes(self, *, cpus: int) -> list[Process]:
-        """Their `ray start`s, which have ended: the sessions of the nodes go on without them."""
-        port = self.address.rpartition(":")[2]
+    def start_nodes(
+        self, *, cpus: int, gpus: int = 0, models: Mapping[str, Path] | None = None
+    ) -> list[Process]:
+        """Their `ray start`s, which have ended: the sessions of the nodes go on without them.
+        Each node believes in its GPUs. `models` are their caches, if not `folder`."""
+        caches = models or dict.fromkeys(ADDRESSES, self.folder)
         head = (
-            *("--head", f"--port={port}", f"--temp-dir={self.folder}"),
+            f"--temp-dir={self.folder}",
             # Neither is used, but both are started, on ports that another cluster may have.
             *(f"--ray-client-server-port={free_port()}", f"--dashboard-port={free_port()}"),
             "--include-dashboard=false",
         )
         # One log monitor forwards the output of both nodes, for they share the folder.
-        other = (f"--address={self.address}", "--include-log-monitor=false")
+        worker = (f"--node-ip-address={ADDRESSES[1]}", "--include-log-monitor=false")
         both = (
-            *(BIN / "ray", "start", f"--num-cpus={cpus}"),
+            *(f"--num-cpus={cpus}", f"--num-gpus={gpus}"),
             "--object-store-memory=80000000",  # about the least that Ray takes
             "--dashboard-agent-listen-port=0",  # agents of other clusters have the default one
         )
         return [
-            self.ended(self.start(*both, f"--node-ip-address={ip}", *options))
-            for ip, options in zip(ADDRESSES, (head, other), strict=True)
+            self.ended(self.start(CLUSTER / script, self._settings(cache), *both, *options))
+            for script, options, cache in zip(
+                ("head.sh", "worker.sh"), (head, worker), caches.values(), strict=True
+            )
         ]
+
+    def _settings(self, models: Path) -> Path:
+        """What head.sh and worker.sh read."""
+        file = self.folder / f"environment-{models.name}"
+        file.write_text(
+            ENVIRONMENT.format(
+                cluster=CLUSTER,
+                address=self.address,
+                venv=sys.prefix,
+                models=models,
+                token=self.token,
+            )
+        )
+        return file
 
     def placement_groups(self) -> list[list[str]]:
         """For each placement group, the address of the node of each bundle."""

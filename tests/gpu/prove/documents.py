@@ -1,0 +1,91 @@
+"""The YAMLs of this folder, as they are, and changed for another mode or for a CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parents[1]
+MODES: dict[str, dict[str, Any]] = {
+    "graphs": {},  # as the files have it
+    "eager": {"enforce_eager": True},
+    "compile": {"compilation_config": None},  # vLLM's defaults: torch.compile and piecewise graphs
+}
+GPU_ONLY = (
+    "enable_expert_parallel",
+    "moe_backend",
+    "gpu_memory_utilization",
+    "cudagraph_capture_sizes",
+    "compilation_config",
+    "disable_custom_all_reduce",
+)
+ON_CPU = {
+    "dtype": "float32",
+    "enforce_eager": True,
+    "kv_cache_memory_bytes": 128 << 20,
+    "max_model_len": 8192,
+    "max_num_seqs": 16,
+}
+RAY_ON_CPU = "serve_app.engine.cpu_ray_executor.CpuRayExecutor"
+ALONE_ON_CPU = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
+
+
+def load(name: str, *, mode: str = "graphs", cpu: bool = False) -> dict[str, Any]:
+    """A Serve YAML of this folder."""
+    document: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    vllm = vllm_of(document)
+    for key, value in MODES[mode].items():
+        vllm[key] = value
+        if value is None:
+            del vllm[key]
+    if cpu:
+        _for_cpu(document)
+    return document
+
+
+def over_two_nodes(document: dict[str, Any], *, cpu: bool) -> None:
+    """One engine with a rank on each of two nodes, which are one host to CUDA."""
+    deployment = engine_of(document)["deployments"][0]
+    deployment.pop("autoscaling_config")
+    deployment["num_replicas"] = 1
+    deployment["placement_group_strategy"] = "STRICT_SPREAD"
+    each = {"CPU": 1} if cpu else {"CPU": 6, "GPU": 1}
+    deployment["placement_group_bundles"] = [each, dict(each)]
+    deployment["ray_actor_options"] |= {"num_cpus": each["CPU"], "num_gpus": 0}
+    vllm_of(document).update(
+        tensor_parallel_size=2, distributed_executor_backend=RAY_ON_CPU if cpu else "ray"
+    )
+    if not cpu:
+        # Its kernels ask for the other GPU by a number that only one node of the two has.
+        vllm_of(document)["disable_custom_all_reduce"] = True
+
+
+def engine_of(document: dict[str, Any]) -> dict[str, Any]:
+    application: dict[str, Any] = document["applications"][0]
+    return application
+
+
+def vllm_of(document: dict[str, Any]) -> dict[str, Any]:
+    block: dict[str, Any] = engine_of(document)["args"]["vllm"]
+    return block
+
+
+def _for_cpu(document: dict[str, Any]) -> None:
+    vllm, deployment = vllm_of(document), engine_of(document)["deployments"][0]
+    for key in GPU_ONLY:
+        vllm.pop(key, None)
+    vllm.update(ON_CPU)
+    options = deployment["ray_actor_options"]
+    options.update(num_cpus=0.6, num_gpus=0)
+    options["runtime_env"]["env_vars"] |= {
+        "TORCHDYNAMO_DISABLE": "1",
+        "VLLM_MOE_ROUTING_SIMULATION_STRATEGY": "",
+    }
+    if vllm.get("tensor_parallel_size"):
+        vllm["attention_backend"] = "CPU_MLA"
+        vllm["distributed_executor_backend"] = RAY_ON_CPU
+        deployment["placement_group_bundles"] = [{"CPU": 0.6}, {"CPU": 0.6}]
+    else:
+        vllm["distributed_executor_backend"] = ALONE_ON_CPU
+    gateway = document["applications"][1]["deployments"][0]
+    gateway["ray_actor_options"]["num_cpus"] = 0.2

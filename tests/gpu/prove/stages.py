@@ -1,0 +1,101 @@
+"""The stages: each starts one engine, and uses it for all that it is to show."""
+
+from collections.abc import Callable
+
+from tests.gpu.prove import models, plan
+from tests.gpu.prove.calibrate import calibrate
+from tests.gpu.prove.documents import load as load_document
+from tests.gpu.prove.documents import over_two_nodes, vllm_of
+from tests.gpu.prove.run import Run
+from tests.gpu.prove.scale import scale
+from tests.gpu.prove.serving import RAY, Failed, free_port, serving
+from tests.gpu.prove.steps import RANKS, abort, answers, kill, load, measure, started
+
+
+def deepseek(run: Run) -> None:
+    """One engine over two GPUs behind the gateway: answers, numbers, the death of a rank."""
+    layers = 3 if run.cpu else run.layers
+    name = "dummy-deepseek"
+    folder = run.write(name, models.deepseek(layers, small=run.cpu))
+    document = load_document("deepseek-tp2", mode=run.mode, cpu=run.cpu)
+    run.results.title(f"DeepSeek-V3, {layers} of 61 layers, TP2, {run.mode}, {run.hardware}")
+    with serving(document, run.sessions) as up:
+        try:
+            client = started(run, up, name)
+            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+            run.step("abort", lambda: abort(run, up, client), needs_s=20)
+            vllm = vllm_of(document)
+            planned = plan.candidate(folder, vllm, f"2x{run.hardware}")
+            run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
+            run.step("kill", lambda: kill(run, up, client), needs_s=60)
+            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=100)
+        finally:
+            up.keep(run.out / "deepseek")
+
+
+def dense(run: Run) -> None:
+    """One GPU a replica: numbers, calibration, and from one replica to two and back."""
+    name = "dummy-dense-8b"
+    folder = run.write(name, models.llama_8b(small=run.cpu))
+    document = load_document("dense-8b", mode=run.mode, cpu=run.cpu)
+    run.results.title(f"Llama 8B's shape, TP1, {run.mode}, {run.hardware}")
+    with serving(document, run.sessions) as up:
+        try:
+            client = started(run, up, name)
+            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+            planned = plan.candidate(folder, vllm_of(document), f"1x{run.hardware}")
+            run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
+            run.step("scale", lambda: scale(run, up, client), needs_s=90)
+            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=100)
+        finally:
+            up.keep(run.out / "dense")
+
+
+def raylets(run: Run) -> None:
+    """One engine over two raylets of this host, a GPU each."""
+    name = "dummy-dense-8b"
+    run.write(name, models.llama_8b(small=run.cpu))
+    document = load_document("dense-8b", mode="eager", cpu=run.cpu)
+    over_two_nodes(document, cpu=run.cpu)
+    run.results.title(f"One engine over two raylets with a GPU each, {run.hardware}")
+    address = f"127.0.0.2:{free_port()}"
+    _two_raylets(run, address)
+    with serving(document, run.sessions, address=address) as up:
+        try:
+            client = started(run, up, name, timeout_s=240)
+            run.step("chat and stream", lambda: answers(run, client), needs_s=15)
+            nodes = run.sessions.titled(*RANKS)
+            run.results.add("ranks of the engine", processes=len(nodes))
+            run.step("load", lambda: load(run, client), needs_s=20)
+        finally:
+            up.keep(run.out / "raylets")
+
+
+STAGES: dict[str, Callable[[Run], None]] = {
+    "deepseek": deepseek,
+    "dense": dense,
+    "raylets": raylets,
+}
+
+
+def _two_raylets(run: Run, address: str) -> None:
+    """Each sees one GPU only, so that no rank can take that of the other."""
+    folder = run.folder / "ray"
+    port = address.rpartition(":")[2]
+    cpus = 4 if run.cpu else 12
+    both = (
+        *(*RAY, "start", f"--num-cpus={cpus}", "--dashboard-agent-listen-port=0"),
+        "--object-store-memory=200000000",
+    )
+    head = (
+        *("--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"),
+        f"--ray-client-server-port={free_port()}",
+    )
+    other = (f"--address={address}", "--include-log-monitor=false")
+    for gpu, (ip, options) in enumerate((("127.0.0.2", head), ("127.0.0.3", other))):
+        gpus = () if run.cpu else ("--num-gpus=1",)
+        log = run.folder / f"raylet-{gpu}.log"
+        command = [*both, f"--node-ip-address={ip}", *gpus, *options]
+        process = run.sessions.start(command, log, CUDA_VISIBLE_DEVICES=str(gpu))
+        if process.wait(timeout=90):
+            raise Failed(f"ray start on {ip}: {log.read_text(errors='replace')[-400:]}")
