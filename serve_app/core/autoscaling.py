@@ -22,6 +22,7 @@ from serve_app.core.report import Load, ReplicaLoad
 from serve_app.core.window import Window
 
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
+LONGEST_LOOK_S = 5.0  # what one report may stand for
 CLOSE = 1e-9
 
 
@@ -38,7 +39,7 @@ class Decision:
 class Targets:
     """What a policy aims at; see `config.PolicyKnobs` for each."""
 
-    usage: float = 0.85
+    usage: float = 0.8
     slowdown: float = 2.0
     caution: float = 0.9
     load_s: float = 120.0
@@ -47,8 +48,6 @@ class Targets:
     calm_s: float = 45.0
     stabilization_s: float = 300.0
     max_age_s: float = 5.0
-    max_step: int | None = None
-    most: int | None = None  # that the budget pays for
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,6 @@ class QueueDepthPolicy:
         self._growth = Growth(targets.caution)
         self._load_time = LoadTime(targets.load_s)
         self._in_use = Window(targets.burst_s)
-        self._in_use_calm = Window(targets.calm_s)
         self._arriving = Window(targets.calm_s)
         self._arriving_burst = Window(targets.burst_s)
         self._needs = Window(targets.stabilization_s)
@@ -84,59 +82,74 @@ class QueueDepthPolicy:
         return f"<QueueDepthPolicy {self._capacity!r}, {self._growth!r}>"
 
     def decide(self, load: Load, *, now: float) -> Decision:
-        fresh = [r for r in load.replicas if now - r.reported_at <= self._targets.max_age_s]
+        """For reports in any order; `now` must not go back."""
         self._load_time.saw(load, now=now)
+        fresh = [r for r in load.replicas if now - r.reported_at <= self._targets.max_age_s]
         if not fresh:
             return Decision(load.target, "no_data", "no fresh report from any replica: hold")
-        if self._since is None:
-            self._since = now
-        if now - self._looked_at >= LOOK_S:
-            self._look(fresh, load, now)
-        return self._decision(load, fresh, now)
+        self._since = now if self._since is None else self._since
+        need = self._look(fresh, len(load.replicas), now)
+        wanted = self._wanted(need, load, len(fresh), now)
+        return Decision(wanted, "load", _reason(need, load, fresh, wanted, now))
 
-    def _look(self, fresh: Sequence[ReplicaLoad], load: Load, now: float) -> None:
-        usage = self._capacity.usage(fresh) * len(load.replicas) / len(fresh)
+    def _look(self, fresh: Sequence[ReplicaLoad], serving: int, now: float) -> Need:
+        """Take the reports into the windows, and learn from them for the next look: so that a
+        load that is higher never says of itself that it is none."""
+        if now - self._looked_at < LOOK_S:
+            return self._need(fresh, serving, now)
+        self._in_use.add(self._capacity.usage(fresh) * serving / len(fresh), now=now)
         arriving = max(replica.arriving_tokens_per_s for replica in fresh)
-        self._in_use.add(usage, now=now)
-        self._in_use_calm.add(usage, now=now)
         self._arriving.add(arriving, now=now)
         self._arriving_burst.add(arriving, now=now)
-        self._growth.add(max(self._in_use_calm.mean(), self._full(self._arriving.mean())), now=now)
-        self._needs.add(self._need(fresh, len(load.replicas), now).most, now=now)
-        self._capacity.learn(fresh, seconds=min(now - self._looked_at, 10 * LOOK_S))
+        self._growth.add(self._level(self._arriving), now=now)
+        need = self._need(fresh, serving, now)
+        self._needs.add(need.most, now=now)
+        self._capacity.learn(fresh, seconds=min(now - self._looked_at, LONGEST_LOOK_S))
         self._looked_at = now
+        return need
 
-    def _full(self, tokens_per_s: float) -> float:
-        """Replicas that so many tokens keep busy."""
-        known = self._capacity.tokens_per_s
-        return tokens_per_s / known if known else 0.0
+    def _level(self, arriving: Window) -> float:
+        """The load in full replicas."""
+        full = self._capacity.tokens_per_s
+        return max(self._in_use.mean(), arriving.mean() / full if full else 0.0)
 
     def _need(self, fresh: Sequence[ReplicaLoad], serving: int, now: float) -> Need:
-        depth_s = self._depth_s(fresh)
-        arriving = self._arriving_burst if depth_s else self._arriving
-        level = max(self._in_use.mean(), self._full(arriving.mean()))
-        load_s, drain_s = self._load_time.load_s, self._targets.drain_s
-        coming_s = self._load_time.served_by(now + load_s, serving=serving, now=now)
-        left_s = max(0.0, depth_s + level * load_s - coming_s) if depth_s else 0.0
-        growth = self._growth.factor(load_s, now=now)
-        u = self._targets.usage
-        return Need((level + depth_s / drain_s) / u, (level * growth + left_s / drain_s) / u, load_s)
+        waits_s = self._waits_s(fresh)
+        level = self._level(self._arriving_burst if waits_s else self._arriving)
+        load_s, drain_s, usage = self._load_time.load_s, self._targets.drain_s, self._targets.usage
+        served_s = self._load_time.served_by(now + load_s, serving=serving, now=now)
+        will_wait_s = max(0.0, waits_s + level * load_s - served_s) if waits_s else 0.0
+        later = level * self._growth.factor(load_s, now=now) + will_wait_s / drain_s
+        return Need((level + waits_s / drain_s) / usage, later / usage, load_s)
 
-    def _depth_s(self, fresh: Sequence[ReplicaLoad]) -> float:
+    def _waits_s(self, fresh: Sequence[ReplicaLoad]) -> float:
         """What waits, in seconds of a full replica."""
-        tokens = max(replica.depth_tokens for replica in fresh)
         if self._capacity.tokens_per_s:
-            return tokens / self._capacity.tokens_per_s
-        depth = max(replica.depth for replica in fresh)
-        return depth / self._capacity.sequences(fresh) * self._targets.drain_s
+            return max(r.depth_tokens for r in fresh) / self._capacity.tokens_per_s
+        sequences = self._capacity.sequences(fresh)
+        return max(r.depth for r in fresh) / sequences * self._targets.drain_s
 
-    def _decision(self, load: Load, fresh: Sequence[ReplicaLoad], now: float) -> Decision:
-        need = self._need(fresh, len(load.replicas), now)
+    def _wanted(self, need: Need, load: Load, fresh: int, now: float) -> int:
         wanted = math.ceil(need.most - CLOSE)
-        kept = math.ceil(max(self._needs.peak(), need.most) - CLOSE)
-        if wanted <= load.target:
-            wanted = min(load.target, kept)
-            if now - self._since < self._targets.stabilization_s or len(fresh) < len(load.replicas):
-                wanted = load.target
-        out = min(load.most, max(load.least, wanted))
-        return Decision(out, "load", f"{load.target} → {out}: {need}")
+        if wanted < load.target:
+            is_new = self._since is None or now - self._since < self._targets.stabilization_s
+            kept = math.ceil(max(self._needs.peak(), need.most) - CLOSE)
+            # Who is silent may be the busiest.
+            wanted = load.target if is_new or fresh < len(load.replicas) else min(load.target, kept)
+        return min(load.most, max(load.least, wanted))
+
+
+def _reason(need: Need, load: Load, fresh: Sequence[ReplicaLoad], wanted: int, now: float) -> str:
+    """3 → 5: 41 waiting (180000 tokens), 96 running need 4.6 replicas by 14:03:20, 1 loading"""
+    depth, tokens = max(r.depth for r in fresh), max(r.depth_tokens for r in fresh)
+    running, loading = sum(r.running for r in fresh), max(0, load.target - len(load.replicas))
+    said = f"{depth} waiting ({tokens} tokens), {running} running need {need.most:.1f} replicas"
+    if need.later > need.now:
+        said += f" by {_clock(now + need.load_s)}"
+    return f"{load.target} → {wanted}: {said}, {loading} loading"
+
+
+def _clock(at: float) -> str:
+    """Of the day, UTC."""
+    seconds = int(at) % 86400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02} UTC"

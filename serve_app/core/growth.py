@@ -57,6 +57,4 @@ class Growth:
         levels = list(self._levels)
         ahead, early = max(1, round(load_s / BUCKET_S)), round(EARLY_S / BUCKET_S)
         starts = range(0, len(levels) - ahead - early + 1, STRIDE)
-        return [
-            max(levels[t + ahead : t + ahead + early]) / max(levels[t], IDLE) for t in starts
-        ]
+        return [max(levels[t + ahead : t + ahead + early]) / max(levels[t], IDLE) for t in starts]

@@ -12,7 +12,7 @@ from typing import Any
 from ray.serve.config import AutoscalingContext
 
 from serve_app.config import PolicyKnobs
-from serve_app.core.autoscaling import Decision, QueueDepthPolicy, Targets
+from serve_app.core.autoscaling import Decision, QueueDepthPolicy
 from serve_app.core.report import Load
 from serve_app.serving.decider import Decider
 from serve_app.serving.decisions import Decisions
@@ -42,5 +42,5 @@ class ScaleOnQueueDepth:
     def _decide(self, load: Load) -> Decision:
         if self.policy is None:  # in `__init__` a knob that is misspelt would raise outside
             knobs = PolicyKnobs.model_validate(self._kwargs)
-            self.policy = QueueDepthPolicy(Targets(knobs.target_usage, knobs.max_age_s))
+            self.policy = QueueDepthPolicy(knobs.to_core())
         return self.policy.decide(load, now=time.time())

@@ -1,4 +1,7 @@
-"""The policy's answer for a load, as a table; and what holds for every load."""
+"""The policy's answers, for loads and for histories of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -7,44 +10,188 @@ from hypothesis import strategies as st
 from serve_app.core.autoscaling import QueueDepthPolicy, Targets
 from serve_app.core.report import Load, ReplicaLoad
 
-
-def load(*replicas: tuple[int, int], target: int = 1, age_s: float = 0.0) -> Load:
-    """Replicas as (running, depth), ten slots each."""
-    seen = [ReplicaLoad(running, 10, 100.0 - age_s, depth) for running, depth in replicas]
-    return Load(seen, target)
+TARGETS = Targets(load_s=20.0, stabilization_s=60.0)
+SLOTS = 10
+TOKEN_S = 0.01  # a slot does 100 tokens a second, and a replica 1000
 
 
-@pytest.mark.parametrize(
-    ("given_load", "wanted", "why"),
-    [
-        (load((0, 0)), 0, "no load needs nothing; min_replicas is Serve's to apply"),
-        (load((8, 0)), 1, "eight of ten slots is exactly the target usage"),
-        (load((9, 0)), 2, "one more needs a second replica"),
-        (load((10, 14)), 3, "what waits counts like what runs"),
-        (load((10, 14), (10, 14)), 5, "every replica hears the same depth; it counts once"),
-        (load((10, 30), target=5), 5, "replicas that still load are in the target, not on top"),
-        (load((9, 0), target=3, age_s=60), 3, "old numbers are no data: hold"),
-        (load(target=2), 2, "no replica at all is no data: hold"),
-    ],
+def report(running: int = 0, **more: float) -> ReplicaLoad:
+    return ReplicaLoad(running, SLOTS, 0.0, token_s=TOKEN_S, load_s=20.0, **more)  # type: ignore[arg-type]
+
+
+class Fleet:
+    """A policy, replicas that load for 20 s, and a clock."""
+
+    def __init__(self, target: int = 1, least: int = 0, most: int = 100) -> None:
+        self.policy = QueueDepthPolicy(TARGETS)
+        self.now, self.target, self.least, self.most = 1000.0, target, least, most
+        self.wanted = [target]
+        self.backlog = 0.0  # tokens
+        self._comes = [0.0] * target
+
+    @property
+    def serving(self) -> int:
+        return sum(at <= self.now for at in self._comes)
+
+    def sees(self, reports: Sequence[ReplicaLoad], *, age_s: float = 0.0) -> int:
+        self.now += 1.0
+        seen = [replace(r, reported_at=self.now - age_s) for r in reports]
+        load = Load(seen, self.target, self.least, self.most)
+        self.target = self.policy.decide(load, now=self.now).replicas
+        self._comes = self._comes[: self.target]
+        self._comes += [self.now + 20.0] * (self.target - len(self._comes))
+        self.wanted.append(self.target)
+        return self.target
+
+    def holds(self, busy: float, seconds: int) -> int:
+        """Traffic that keeps so many replicas busy; what those that serve cannot do waits."""
+        for _ in range(seconds):
+            serving = max(1, self.serving)
+            self.backlog = max(0.0, self.backlog + (busy - serving) * 1000.0)
+            each = SLOTS if self.backlog else int(busy * SLOTS / serving)
+            waits = {"depth": int(self.backlog / 100), "depth_tokens": int(self.backlog)}
+            self.sees([report(each, arriving_tokens_per_s=busy * 1000.0, **waits)] * serving)
+        return self.target
+
+
+def test_what_runs_needs_its_share_of_replicas_and_the_growth_that_is_usual() -> None:
+    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 ÷ 0.8 × 1.15
+
+
+def test_what_waits_is_needed_too() -> None:
+    fleet = Fleet()
+    before = fleet.holds(busy=0.5, seconds=90)
+    fleet.sees([report(10, depth=40, depth_tokens=60_000)])
+
+    assert (before, fleet.target) == (1, pytest.approx(5, abs=2))
+
+
+def test_every_replica_hears_the_same_depth_and_it_counts_once() -> None:
+    one, two = Fleet(2), Fleet(2)
+    waits = report(5, depth=30)
+    one.sees([waits, report(5)])
+    two.sees([waits, waits])
+
+    assert one.target == two.target
+
+
+def test_replicas_that_load_are_not_ordered_twice() -> None:
+    fleet = Fleet()
+    fleet.holds(busy=4.0, seconds=2)
+    ordered = fleet.holds(busy=1.0, seconds=15)
+
+    assert ordered == max(fleet.wanted) <= 12
+
+
+def test_the_backlog_of_a_tenfold_step_is_gone_a_minute_after_the_load_time() -> None:
+    fleet = Fleet()
+    fleet.holds(busy=0.5, seconds=90)
+    fleet.holds(busy=5.0, seconds=20 + 60)
+
+    assert fleet.backlog == 0
+
+
+def test_without_traffic_it_goes_to_the_least_and_stays() -> None:
+    fleet = Fleet(target=5, least=1)
+    fleet.holds(busy=0.0, seconds=200)
+
+    assert fleet.target == 1
+    assert sum(a != b for a, b in zip(fleet.wanted, fleet.wanted[1:], strict=False)) == 1
+
+
+def test_a_square_wave_takes_one_up_and_one_down_in_a_stabilization_window() -> None:
+    fleet = Fleet()
+    for _ in range(8):
+        fleet.holds(busy=0.6, seconds=30)
+        fleet.holds(busy=0.9, seconds=30)
+    changes = sum(a != b for a, b in zip(fleet.wanted, fleet.wanted[1:], strict=False))
+
+    assert changes <= 2 * (8 * 60 / TARGETS.stabilization_s)
+    assert changes <= 2  # the wave is shorter than the window: it is not followed at all
+
+
+def test_it_is_kept_what_was_needed_lately_and_what_was_there_at_birth() -> None:
+    fleet = Fleet(target=6)
+    assert fleet.holds(busy=0.1, seconds=59) == 6
+    assert fleet.holds(busy=0.1, seconds=30) == 1
+
+
+def test_old_numbers_and_none_hold() -> None:
+    fleet = Fleet(target=3)
+    assert fleet.sees([report(10)] * 3, age_s=60.0) == 3
+    assert fleet.sees([]) == 3
+
+
+def test_a_silent_replica_keeps_the_fleet_from_shrinking() -> None:
+    fleet = Fleet(target=4)
+    fleet.holds(busy=0.0, seconds=59)
+    for _ in range(30):
+        fleet.now += 1.0
+        silent, speaks = replace(report(), reported_at=0.0), report()
+        seen = [silent, *[replace(speaks, reported_at=fleet.now)] * 3]
+        assert fleet.policy.decide(Load(seen, 4), now=fleet.now).replicas == 4
+
+
+def test_a_reason_says_what_waits_what_it_needs_and_by_when() -> None:
+    policy = QueueDepthPolicy(TARGETS)
+    seen = [replace(report(10, depth=41, depth_tokens=180_000), reported_at=50_000.0)]
+
+    reason = policy.decide(Load(seen, 2), now=50_000.0).reason
+    assert reason.startswith("2 → ")
+    assert "41 waiting (180000 tokens), 10 running need" in reason
+    assert "by 13:53:40 UTC, 1 loading" in reason
+
+
+REPORTS = st.builds(
+    report,
+    running=st.integers(0, 12),
+    depth=st.integers(0, 50),
+    depth_tokens=st.integers(0, 50_000),
+    arriving_tokens_per_s=st.floats(0, 9000),
+    kv_usage=st.floats(0, 1),
+    tpot_s=st.floats(0, 0.1),
+    alone_tpot_s=st.floats(0, 0.02),
+    reading=st.floats(0, 1),
 )
-def test_wanted_replicas(given_load: Load, wanted: int, why: str) -> None:
-    decision = QueueDepthPolicy(Targets(0.8, 5.0)).decide(given_load, now=100.0)
-
-    assert decision.replicas == wanted, why
-    assert decision.reason
+LOOKS = st.lists(REPORTS, min_size=1, max_size=5)
+HISTORIES = st.lists(LOOKS, max_size=30)
 
 
-def test_a_silent_replica_is_counted_as_full_and_never_shrunk_away() -> None:
-    silent = ReplicaLoad(0, 10, reported_at=0.0)
-    speaks = ReplicaLoad(0, 10, reported_at=100.0)
+def after(history: Iterable[Sequence[ReplicaLoad]], last: Sequence[ReplicaLoad]) -> int:
+    fleet = Fleet(target=3)
+    for look in history:
+        fleet.sees(look)
+        fleet.target = 3
+    return fleet.sees(last)
 
-    assert QueueDepthPolicy(Targets()).decide(Load([silent, speaks], 2), now=100.0).replicas == 2
+
+@given(HISTORIES, LOOKS, st.integers(1, 20), st.integers(1, 9000))
+def test_more_load_never_wants_fewer(
+    history: list[list[ReplicaLoad]], last: list[ReplicaLoad], more: int, tokens: int
+) -> None:
+    base = after(history, last)
+    fuller = [
+        replace(
+            r,
+            running=r.running + more,
+            depth=r.depth + more,
+            depth_tokens=r.depth_tokens + tokens,
+            arriving_tokens_per_s=r.arriving_tokens_per_s + tokens,
+        )
+        for r in last
+    ]
+    assert after(history, fuller) >= base
 
 
-@given(st.integers(0, 500), st.integers(0, 500), st.integers(1, 50))
-def test_more_load_never_wants_fewer(running: int, depth: int, more: int) -> None:
-    policy = QueueDepthPolicy(Targets())
-    base = policy.decide(load((running, depth)), now=100.0).replicas
+@given(HISTORIES, LOOKS)
+def test_the_order_of_replicas_does_not_matter(
+    history: list[list[ReplicaLoad]], last: list[ReplicaLoad]
+) -> None:
+    assert after(history, last) == after([look[::-1] for look in history], last[::-1])
 
-    assert policy.decide(load((running + more, depth)), now=100.0).replicas >= base
-    assert policy.decide(load((running, depth + more)), now=100.0).replicas >= base
+
+@given(HISTORIES, st.integers(0, 3), st.integers(3, 6))
+def test_bounds_hold(history: list[list[ReplicaLoad]], least: int, most: int) -> None:
+    fleet = Fleet(target=3, least=least, most=most)
+    for look in history:
+        assert least <= fleet.sees(look) <= most

@@ -108,7 +108,6 @@ def test_no_replica_becomes_several_and_none_again(played: dict[str, Played]) ->
     assert max(serving) >= 2
 
 
-@pytest.mark.xfail(reason="the policy has no memory yet", strict=False)
 @pytest.mark.parametrize("model", ["one", "zero"])
 def test_replicas_that_load_are_not_ordered_twice(played: dict[str, Played], model: str) -> None:
     assert max(played[model].wanted) <= 5

@@ -151,7 +151,6 @@ def test_silence_of_all_replicas_holds() -> None:
     assert settled(ScaleOnQueueDepth(), context(IDLE, IDLE, target=5, age_s=60)) == 5
 
 
-@pytest.mark.xfail(reason="the policy has no memory yet", strict=False)
 def test_a_policy_that_was_born_just_now_holds_an_idle_fleet() -> None:
     """As after a restart of Serve's controller: what it knew is gone."""
     fleet = context(*[IDLE] * 6, target=6)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from serve_app.config import EngineTunables, GatewayTunables
-from serve_app.core.report import Load, ReplicaLoad
 from serve_app.core.dispatch import SLACK, Assignment, Dispatcher
 from serve_app.core.forecast import Forecast
 from serve_app.core.queue import WaitingQueue
+from serve_app.core.report import Load, ReplicaLoad
 from serve_app.core.request import Request
 from serve_app.core.routing import Routing
 from serve_app.errors import QueueFull

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from serve_app.checking.problem import nearest
 from serve_app.checking.question import QuestionError, positive
 from serve_app.config import PolicyKnobs
-from serve_app.core.autoscaling import Decision, QueueDepthPolicy, Targets
+from serve_app.core.autoscaling import Decision, QueueDepthPolicy
 from serve_app.sim.scaling.delay import Delay
 from serve_app.sim.scaling.fleet import Scaler, Seen
 from serve_app.sim.scaling.rivals import HpaQueue, HpaUsage, LlmD, ServeDefault, Static
@@ -30,7 +30,7 @@ class QueueDepth:
     """The project's own policy, behind Serve's delays as the file sets them."""
 
     def __init__(self, knobs: PolicyKnobs, delay: Delay) -> None:
-        self._policy = QueueDepthPolicy(Targets(knobs.target_usage, knobs.max_age_s))
+        self._policy = QueueDepthPolicy(knobs.to_core())
         self._delay = delay
 
     def decide(self, seen: Seen, *, now: float) -> Decision:
