@@ -142,6 +142,15 @@ def test_a_reason_says_what_waits_what_it_needs_and_by_when() -> None:
     assert "by 13:53:40 UTC, 1 loading" in reason
 
 
+def test_serve_asks_ten_times_a_second_and_hears_the_same() -> None:
+    policy = QueueDepthPolicy(TARGETS)
+    load = Load([replace(report(10), reported_at=100.0)], 1)
+    answers = {policy.decide(load, now=100.0 + k / 10).replicas for k in range(10)}
+
+    assert answers == {2}
+    assert repr(policy).startswith("<QueueDepthPolicy <Capacity")
+
+
 REPORTS = st.builds(
     report,
     running=st.integers(0, 12),
