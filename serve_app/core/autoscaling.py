@@ -123,11 +123,9 @@ class QueueDepthPolicy:
         return Need((level + waits_s / drain_s) / usage, later / usage, load_s)
 
     def _waits_s(self, fresh: Sequence[ReplicaLoad]) -> float:
-        """What waits, in seconds of a full replica."""
-        if self._capacity.tokens_per_s:
-            return max(r.depth_tokens for r in fresh) / self._capacity.tokens_per_s
-        sequences = self._capacity.sequences(fresh)
-        return max(r.depth for r in fresh) / sequences * self._targets.drain_s
+        """What waits, in seconds of a full replica; unknown until the first call has ended."""
+        full = self._capacity.tokens_per_s
+        return max(r.depth_tokens for r in fresh) / full if full else 0.0
 
     def _wanted(self, need: Need, load: Load, fresh: int, now: float) -> int:
         wanted = math.ceil(need.most - CLOSE)

@@ -32,7 +32,7 @@ FROM_ONE = [
     *steady(0.5, from_s=70, to_s=90),
 ]
 FROM_ZERO = steady(3.0, from_s=0, to_s=60, long_every=20)
-MOST = 6
+MOST = 12
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def test_no_replica_becomes_several_and_none_again(played: dict[str, Played]) ->
 
 @pytest.mark.parametrize("model", ["one", "zero"])
 def test_replicas_that_load_are_not_ordered_twice(played: dict[str, Played], model: str) -> None:
-    assert max(played[model].wanted) <= 5
+    """Three are full of what arrives at most, five with growth and room to spare, and what waits
+    when they come needs some more for half a minute; twice as many would be all twelve."""
+    assert max(played[model].wanted) <= 10
 
 
 def test_who_is_held_while_the_first_replica_loads_hears_heartbeats(
