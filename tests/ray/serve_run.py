@@ -167,6 +167,7 @@ def _processes(running: ServeRun) -> dict[int, str]:
 
 def _printed(program: str, *arguments: str) -> str:
     environment = {name: value for name, value in ENVIRONMENT.items() if name != "RAY_ADDRESS"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])  # a YAML may name a policy of ours
     command = [BIN / program, *arguments]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
     return done.stdout.decode()
