@@ -75,7 +75,7 @@ class QueueDepthPolicy:
         self._arriving = Window(targets.calm_s)
         self._arriving_burst = Window(targets.burst_s)
         self._needs = Window(targets.stabilization_s)
-        self._since: float | None = None
+        self._began_at = math.inf
         self._looked_at = -math.inf
 
     def __repr__(self) -> str:
@@ -87,7 +87,7 @@ class QueueDepthPolicy:
         fresh = [r for r in load.replicas if now - r.reported_at <= self._targets.max_age_s]
         if not fresh:
             return Decision(load.target, "no_data", "no fresh report from any replica: hold")
-        self._since = now if self._since is None else self._since
+        self._began_at = min(self._began_at, now)
         need = self._look(fresh, len(load.replicas), now)
         wanted = self._wanted(need, load, len(fresh), now)
         return Decision(wanted, "load", _reason(need, load, fresh, wanted, now))
@@ -130,10 +130,10 @@ class QueueDepthPolicy:
     def _wanted(self, need: Need, load: Load, fresh: int, now: float) -> int:
         wanted = math.ceil(need.most - CLOSE)
         if wanted < load.target:
-            is_new = self._since is None or now - self._since < self._targets.stabilization_s
+            is_new = now - self._began_at < self._targets.stabilization_s
+            is_partly_silent = fresh < len(load.replicas)  # who is silent may be the busiest
             kept = math.ceil(max(self._needs.peak(), need.most) - CLOSE)
-            # Who is silent may be the busiest.
-            wanted = load.target if is_new or fresh < len(load.replicas) else min(load.target, kept)
+            wanted = load.target if is_new or is_partly_silent else min(load.target, kept)
         return min(load.most, max(load.least, wanted))
 
 

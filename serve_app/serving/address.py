@@ -6,12 +6,11 @@ themselves, on ports of their own; the address is the same one.
 
 import ray
 
-CONTROLLER_TIMEOUT_S = 5.0
+from serve_app.serving.controller import CONTROLLER_TIMEOUT_S, controller
 
 
 def listening_host() -> str | None:
     """The host that Serve listens on; None is nowhere. Blocks for a moment."""
-    controller = ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-    options = ray.get(controller.get_http_config.remote(), timeout=CONTROLLER_TIMEOUT_S)
+    options = ray.get(controller().get_http_config.remote(), timeout=CONTROLLER_TIMEOUT_S)
     host: str | None = options.host
     return host

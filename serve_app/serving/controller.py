@@ -11,12 +11,16 @@ CONTROLLER_TIMEOUT_S = 5.0
 Details = Mapping[str, Any]
 
 
+def controller() -> Any:
+    """The actor; raises `ValueError` when there is none."""
+    return ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+
+
 def applications() -> Mapping[str, Details] | None:
     """What `serve status` would show and more, by application; None when Serve's controller
     does not answer. Blocks."""
     try:
-        controller = ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-        asked = controller.get_serve_instance_details.remote()
+        asked = controller().get_serve_instance_details.remote()
         return ray.get(asked, timeout=CONTROLLER_TIMEOUT_S)["applications"]
     except (RayError, ValueError):  # it is dead, silent, or gone
         return None
@@ -25,8 +29,7 @@ def applications() -> Mapping[str, Details] | None:
 def deployed(args: Mapping[str, Any]) -> Details:
     """The application with these args, as the controller was told to deploy it; empty without
     one."""
-    controller = ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
-    configs = ray.get(controller.get_app_configs.remote(), timeout=CONTROLLER_TIMEOUT_S)
+    configs = ray.get(controller().get_app_configs.remote(), timeout=CONTROLLER_TIMEOUT_S)
     for config in configs.values():
         if config.args == args:
             return config.model_dump(exclude_unset=True)

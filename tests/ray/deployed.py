@@ -1,7 +1,9 @@
 """A file of Serve's on two nodes, with real vLLM and a tiny DeepSeek, for several test modules."""
 
 import json
+import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -73,6 +75,19 @@ class Deployment:
             for line in answer.iter_lines():
                 if line.startswith("data: "):
                     yield line.removeprefix("data: ")
+
+    def lose_rank(self, model: str) -> None:
+        """Kill the only rank on the second node while `model` answers: the answer says so, and
+        the replica goes."""
+        [rank] = self.ranks()[1]
+        self.cluster.note_shared_memory()
+        events = self.stream(model, PROMPTS["one character"], max_tokens=480)
+        next(events)
+        os.kill(rank, signal.SIGKILL)
+        *_, last = events
+        assert json.loads(last)["error"]["code"] == "engine_dead"
+
+        self.serve.until(lambda: not self.serve.replicas(model), "end of the replica", 30)
 
 
 @contextmanager

@@ -1,9 +1,6 @@
 """One engine of two data ranks over two nodes, in the placement group of one replica. Real vLLM."""
 
-import json
-import os
 import re
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,13 +52,5 @@ def test_both_ranks_at_work_say_token_for_token_what_one_says(deployment: Deploy
 def test_a_data_rank_that_dies_takes_its_engine_out_of_service_and_no_other(
     deployment: Deployment,
 ) -> None:
-    [rank] = deployment.ranks()[1]
-    deployment.cluster.note_shared_memory()
-    events = deployment.stream(TWO, PROMPTS["one character"], max_tokens=480)
-    next(events)
-    os.kill(rank, signal.SIGKILL)
-    *_, last = events
-    assert json.loads(last)["error"]["code"] == "engine_dead"
-
-    deployment.serve.until(lambda: not deployment.serve.replicas(TWO), "end of the replica", 30)
+    deployment.lose_rank(TWO)
     assert deployment.chat(ONE, "x")["token_ids"]

@@ -1,8 +1,6 @@
 """One engine over two nodes: where its ranks are, what it says, how it dies. Real vLLM."""
 
 import json
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,15 +76,7 @@ def test_prompts_in_one_batch_are_answered_alike(deployment: Deployment) -> None
 def test_a_rank_that_dies_takes_its_engine_out_of_service_and_no_other(
     deployment: Deployment,
 ) -> None:
-    [rank] = deployment.ranks()[1]
-    deployment.cluster.note_shared_memory()
-    events = deployment.stream(TWO, PROMPTS["one character"], max_tokens=480)
-    next(events)
-    os.kill(rank, signal.SIGKILL)
-    *_, last = events
-    assert json.loads(last)["error"]["code"] == "engine_dead"
-
-    deployment.serve.until(lambda: not deployment.serve.replicas(TWO), "end of the replica", 30)
+    deployment.lose_rank(TWO)
     asked = {"model": TWO, "prompt": "x", "max_tokens": 1}
     with pytest.raises(httpx.ReadTimeout):  # it is held: another replica is on its way
         httpx.post(f"{deployment.serve.url}/v1/completions", json=asked, timeout=2)
