@@ -15,6 +15,7 @@ PORT = 18143
 TWO_SERVE = (
     "wants 3 replicas, 2 serve, 1 waits for 0.8 CPU while no node has more than 0.3 CPU free"
 )
+PENDING = "{'CPU': 0.8} * 1 (STRICT_PACK): 1+ pending placement groups"
 # Two CPUs, whatever this machine has; and Serve says after 2 s what it says after 30.
 VARIABLES = """
 RAY_OVERRIDE_RESOURCES='{"CPU": 2}'
@@ -44,12 +45,14 @@ def test_a_full_cluster_says_what_is_wanted_and_what_is_missing(tmp_path: Path) 
         with load(running.url, MODEL, clients=12) as statuses:
             running.until(lambda: TWO_SERVE in running.get("/ready")[1], "two replicas", 60)
             running.until(lambda: "be scheduled" in message(running), "what Serve says", 30)
+            # Ray's autoscaler reports every five seconds.
+            running.until(lambda: PENDING in ray_status(running), "what Ray says", 30)
             status, of_ray = serve_status(running, MODEL), ray_status(running)
 
     assert set(statuses) == {200}
     states = status["deployments"]["Engine"]["replica_states"]
     assert states == {"RUNNING": 2, "STARTING": 1}
-    assert "{'CPU': 0.8} * 1 (STRICT_PACK): 1+ pending placement groups" in of_ray
+    assert PENDING in of_ray
 
 
 def message(running: ServeRun) -> str:
