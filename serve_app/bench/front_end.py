@@ -5,7 +5,7 @@
 Two replicas take turns, round by round: `plain` is vLLM's front end as vLLM sets it up,
 `tuned` is what we serve (engine/front_end.py). Flat out, the core is `--ahead` steps before
 its readers: with 1 each token is a frame of its own, with more the front end may merge. With
-`--step-ms` the core keeps that pace, which shows what a client sees: the lag from a step to
+`--step-ms` the core keeps that tempo, which shows what a client sees: the lag from a step to
 the frame that carries its tokens.
 """
 
@@ -33,7 +33,7 @@ MODEL = "smollm2-135m-instruct"
 VARIANTS = ("plain", "tuned")
 TOKENS = 25_600  # of one round, over all streams
 SHORTEST, LONGEST = 100, 1000  # of one stream
-PACED_S = 4.0  # how long a round at a given pace takes
+PACED_S = 4.0  # how long a round at a given tempo takes
 ROUTES = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}
 VLLM = {
     "dtype": "float32",
@@ -88,9 +88,9 @@ class Round:
         self._lags: list[float] = []
 
     async def run(self) -> Sample:
-        plan, pace = self._plan, self._engine.pace
+        plan, tempo = self._plan, self._engine.tempo
         allowed = plan.tokens if plan.step_s else plan.ahead
-        pace.begin(plan.streams, allowed=allowed, step_s=plan.step_s)
+        tempo.begin(plan.streams, allowed=allowed, step_s=plan.step_s)
         await asyncio.gather(*map(self._read, range(plan.streams)))
         assert self._began is not None
         cpu_s, began_s, before = self._began
@@ -113,14 +113,14 @@ class Round:
 
     def _note(self, tokens: int, read: int) -> None:
         """`tokens` came in a frame; its stream has `read` of them now."""
-        now, pace = time.monotonic(), self._engine.pace
+        now, tempo = time.monotonic(), self._engine.tempo
         self._tokens += tokens
         self._frames += 1
         if self._began is None:
             self._began = (time.process_time(), now, self._tokens)
-        (self._lags if read > tokens else self._firsts).append(now - pace.made_at(read - 1))
+        (self._lags if read > tokens else self._firsts).append(now - tempo.made_at(read - 1))
         if not self._plan.step_s:
-            pace.allow(self._tokens // self._plan.streams + self._plan.ahead)
+            tempo.allow(self._tokens // self._plan.streams + self._plan.ahead)
 
 
 def _call(plan: Plan, stream: int) -> Call:

@@ -25,7 +25,7 @@ and the streets of the old town were quiet. "How long does it take?" she asked. 
 the answer depends on the weather, on the road and, above all, on who is driving. """
 
 
-class Pace:
+class Tempo:
     """When steps are made, and when they were; shared with the core's process."""
 
     def __init__(self, context: SpawnContext) -> None:
@@ -57,18 +57,18 @@ class Pace:
 
 
 class IdleCoreEngine(VllmEngine):
-    """The replica's engine over an idle core; `pace` drives it."""
+    """The replica's engine over an idle core; `tempo` drives it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._context = multiprocessing.get_context("spawn")
         self._folder = tempfile.TemporaryDirectory()
-        self.pace = Pace(self._context)
+        self.tempo = Tempo(self._context)
 
     def _load(self, config: Any, **options: Any) -> Any:
         ends = [f"ipc://{Path(self._folder.name) / end}" for end in ("in", "out")]
         self._core = self._context.Process(
-            target=_run, args=(*ends, config.model_config.tokenizer, self.pace), daemon=True
+            target=_run, args=(*ends, config.model_config.tokenizer, self.tempo), daemon=True
         )
         self._core.start()
         addresses = dict(zip(("input_address", "output_address"), ends, strict=True))
@@ -81,12 +81,12 @@ class IdleCoreEngine(VllmEngine):
         self._folder.cleanup()
 
 
-def _run(orders: str, outputs: str, tokenizer: str, pace: Pace) -> None:
-    core = _IdleCore(orders, outputs, tokenizer, pace)
+def _run(orders: str, outputs: str, tokenizer: str, tempo: Tempo) -> None:
+    core = _IdleCore(orders, outputs, tokenizer, tempo)
     parent = multiprocessing.parent_process()
     while parent is not None and parent.is_alive():
         core.hear(wait_ms=0 if core.is_running else IDLE_MS)
-        if core.is_running and pace.is_due(core.steps):
+        if core.is_running and tempo.is_due(core.steps):
             core.step()
         elif core.is_running:
             time.sleep(PAUSE_S)
@@ -106,7 +106,7 @@ class _Running:
 class _IdleCore:
     """The engine's end of the wire."""
 
-    def __init__(self, orders: str, outputs: str, tokenizer: str, pace: Pace) -> None:
+    def __init__(self, orders: str, outputs: str, tokenizer: str, tempo: Tempo) -> None:
         import zmq  # noqa: PLC0415 - comes with vLLM, as the rest
         from transformers import AutoTokenizer  # noqa: PLC0415
         from vllm.v1 import engine, serial_utils  # noqa: PLC0415
@@ -114,7 +114,7 @@ class _IdleCore:
         self.steps = 0
         self.is_running = False
         self._vllm = engine
-        self._pace = pace
+        self._pace = tempo
         self._requests: dict[str, _Running] = {}
         self._ids = AutoTokenizer.from_pretrained(tokenizer).encode(TEXT)
         self._encode = serial_utils.MsgpackEncoder().encode

@@ -87,5 +87,8 @@ class EngineTunables(Knobs):
     full between dispatches."""
     hang_timeout_s: float = Field(default=60.0, gt=0)
     """An engine with work and no step for this long is hung, and its replica is replaced."""
+    slowdown: float = Field(default=2.0, gt=1)
+    """An answer is late if its tokens take more than so many times as long as alone; the policy's
+    `target_late` is about these."""
     depth_timeout_s: float = Field(default=3.0, gt=0)
     """A gateway's queue depth older than this is no data for the autoscaler."""

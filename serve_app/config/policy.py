@@ -1,9 +1,13 @@
 """The autoscaling policy."""
 
-from pydantic import Field
+import math
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from serve_app.config.knobs import Knobs
 from serve_app.core.autoscaling import Targets
+from serve_app.core.ceiling import Ceiling
 
 DEFAULT = Targets()
 
@@ -11,10 +15,8 @@ DEFAULT = Targets()
 class PolicyKnobs(Knobs):
     """`policy_kwargs` of `serve_app.serving.autoscaler:ScaleOnQueueDepth`."""
 
-    target_usage: float = Field(default=DEFAULT.usage, gt=0, le=1)
-    """Share of what a replica carries that should be in use; what is left absorbs bursts."""
-    slowdown: float = Field(default=DEFAULT.slowdown, gt=1)
-    """How many times as long as alone a token may take on a replica that is full."""
+    target_late: float = Field(default=DEFAULT.late, gt=0, lt=1)
+    """Share of answers whose tokens may take longer than `slowdown` says."""
     caution: float = Field(default=DEFAULT.caution, gt=0, lt=1)
     """Share of the past hour's growth, over the time that a replica loads, to be ready for."""
     load_time_s: float = Field(default=DEFAULT.load_s, gt=0)
@@ -29,11 +31,22 @@ class PolicyKnobs(Knobs):
     """Replicas are kept that were needed within so long, and so long after a restart."""
     max_age_s: float = Field(default=DEFAULT.max_age_s, gt=0)
     """Older numbers count as no data: the policy holds what there is."""
+    max_step: int | None = Field(default=None, ge=1)
+    """Replicas that may load at the same time."""
+    cost_per_replica_hour: float | None = Field(default=None, gt=0)
+    """In any currency; for `max_cost_per_hour`."""
+    max_cost_per_hour: float | None = Field(default=None, gt=0)
+    """What all replicas together may cost; `min_replicas` are kept all the same."""
+
+    @model_validator(mode="after")
+    def _costs_go_together(self) -> Self:
+        if self.max_cost_per_hour is not None and self.cost_per_replica_hour is None:
+            raise ValueError("max_cost_per_hour needs cost_per_replica_hour, in the same currency")
+        return self
 
     def to_core(self) -> Targets:
         return Targets(
-            usage=self.target_usage,
-            slowdown=self.slowdown,
+            late=self.target_late,
             caution=self.caution,
             load_s=self.load_time_s,
             drain_s=self.drain_s,
@@ -41,4 +54,9 @@ class PolicyKnobs(Knobs):
             calm_s=self.calm_window_s,
             stabilization_s=self.stabilization_s,
             max_age_s=self.max_age_s,
+            ceiling=Ceiling(
+                max_step=self.max_step or math.inf,
+                replica_cost=self.cost_per_replica_hour or 0.0,
+                max_cost=self.max_cost_per_hour or math.inf,
+            ),
         )

@@ -5,17 +5,19 @@
               burst window while somebody waits
     now       the larger of the two + what waits ÷ `drain_s`
     later     the larger of the two × growth + what will wait at now + L ÷ `drain_s`
-    need      the larger of now and later ÷ `target_usage`
+    need      the larger of now and later
 
+A full replica is one at which as many answers are late as `target_late` allows (core/capacity.py).
 More are ordered as soon as the need is higher than what is ordered, loading ones included.
 Some are let go when the highest need of the last `stabilization_s` is lower.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serve_app.core.capacity import Capacity
+from serve_app.core.ceiling import Ceiling
 from serve_app.core.growth import Growth
 from serve_app.core.load_time import LoadTime
 from serve_app.core.report import Load, ReplicaLoad
@@ -39,8 +41,7 @@ class Decision:
 class Targets:
     """What a policy aims at; see `config.PolicyKnobs` for each."""
 
-    usage: float = 0.8
-    slowdown: float = 2.0
+    late: float = 0.03
     caution: float = 0.9
     load_s: float = 120.0
     drain_s: float = 30.0
@@ -48,6 +49,7 @@ class Targets:
     calm_s: float = 45.0
     stabilization_s: float = 300.0
     max_age_s: float = 5.0
+    ceiling: Ceiling = field(default_factory=Ceiling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class QueueDepthPolicy:
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        self._capacity = Capacity(targets.slowdown)
+        self._capacity = Capacity(targets.late)
         self._growth = Growth(targets.caution)
         self._load_time = LoadTime(targets.load_s)
         self._in_use = Window(targets.burst_s)
@@ -90,7 +92,10 @@ class QueueDepthPolicy:
         self._began_at = min(self._began_at, now)
         need = self._look(fresh, len(load.replicas), now)
         wanted = self._wanted(need, load, len(fresh), now)
-        return Decision(wanted, "load", _reason(need, load, fresh, wanted, now))
+        most, limit = self._targets.ceiling.of(load)
+        bounded = max(load.least, min(most, wanted))
+        reason = _reason(need, load, fresh, bounded, now)
+        return Decision(bounded, "load", reason + f", held by {limit}" * (bounded < wanted))
 
     def _look(self, fresh: Sequence[ReplicaLoad], serving: int, now: float) -> Need:
         """Take the reports into the windows, and learn from them for the next look: so that a
@@ -116,11 +121,11 @@ class QueueDepthPolicy:
     def _need(self, fresh: Sequence[ReplicaLoad], serving: int, now: float) -> Need:
         waits_s = self._waits_s(fresh)
         level = self._level(self._arriving_burst if waits_s else self._arriving)
-        load_s, drain_s, usage = self._load_time.load_s, self._targets.drain_s, self._targets.usage
+        load_s, drain_s = self._load_time.load_s, self._targets.drain_s
         served_s = self._load_time.served_by(now + load_s, serving=serving, now=now)
         will_wait_s = max(0.0, waits_s + level * load_s - served_s) if waits_s else 0.0
         later = level * self._growth.factor(load_s, now=now) + will_wait_s / drain_s
-        return Need((level + waits_s / drain_s) / usage, later / usage, load_s)
+        return Need(level + waits_s / drain_s, later, load_s)
 
     def _waits_s(self, fresh: Sequence[ReplicaLoad]) -> float:
         """What waits, in seconds of a full replica; unknown until the first call has ended."""
@@ -133,8 +138,8 @@ class QueueDepthPolicy:
             is_new = now - self._began_at < self._targets.stabilization_s
             is_partly_silent = fresh < len(load.replicas)  # who is silent may be the busiest
             kept = math.ceil(max(self._needs.peak(), need.most) - CLOSE)
-            wanted = load.target if is_new or is_partly_silent else min(load.target, kept)
-        return min(load.most, max(load.least, wanted))
+            return load.target if is_new or is_partly_silent else min(load.target, kept)
+        return wanted
 
 
 def _reason(need: Need, load: Load, fresh: Sequence[ReplicaLoad], wanted: int, now: float) -> str:

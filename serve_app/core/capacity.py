@@ -1,20 +1,22 @@
 """How much one replica carries, learned from what replicas report.
 
 A decode step takes longer the more sequences share it, and longer again when prompts are read
-meanwhile, of which there are more the more sequences there are. So the time per token is taken
-as affine in the sequences, and its slope is learned:
+meanwhile, of which there are more the more sequences there are. So the time per token of the
+slower answers is taken as affine in the sequences, and its slope is learned:
 
     tpot = alone + slope × sequences
-    in time = (slowdown − 1) × alone ÷ slope          what a replica decodes fast enough
+    in time = (slowdown − 1) × alone ÷ slope
 
-A replica is full at that number or at its slots, whichever is smaller; when it reads prompts
-all the time; or when its KV cache is. Tokens per second follow from Little's law: sequences ÷
+That is a first guess, and `core.late` corrects it by how many answers were late in fact. A replica
+is full at that number or at its slots, whichever is smaller; when it reads prompts all the
+time; or when its KV cache is full. Tokens per second follow from Little's law: sequences ÷
 seconds in a slot per token, over the replicas that they kept busy.
 """
 
 import math
 from collections.abc import Sequence
 
+from serve_app.core.late import LateShare
 from serve_app.core.report import ReplicaLoad
 
 READING = 0.9  # share of the time with a prompt to read; above it prompts wait for each other
@@ -44,8 +46,8 @@ class _Ratio:
 class Capacity:
     """Of the replicas of one deployment, which are taken to be alike."""
 
-    def __init__(self, slowdown: float) -> None:
-        self._slowdown = slowdown
+    def __init__(self, late: float) -> None:
+        self._late = LateShare(late)
         self._slope = _Ratio(SLOPE_FORGETS_S)
         self._rate = _Ratio(RATE_FORGETS_S)
 
@@ -60,9 +62,8 @@ class Capacity:
     def sequences(self, replicas: Sequence[ReplicaLoad]) -> float:
         """That one replica carries."""
         slots = sum(replica.slots for replica in replicas) / len(replicas)
-        alone_s = max(replica.alone_tpot_s for replica in replicas)
-        slope_s = self._slope.value
-        return max(1.0, min(slots, self._in_time(alone_s, slope_s)))
+        guess = max(1.0, min(slots, self._in_time(replicas)))
+        return max(1.0, min(slots, self._late.sequences(guess)))
 
     def usage(self, replicas: Sequence[ReplicaLoad]) -> float:
         """How many full replicas would do what these do."""
@@ -74,9 +75,9 @@ class Capacity:
 
     def learn(self, replicas: Sequence[ReplicaLoad], *, seconds: float) -> None:
         """From reports that hold for so long."""
-        decoding = [r for r in replicas if r.tpot_s and r.alone_tpot_s and r.running]
+        decoding = [r for r in replicas if r.alone_tpot_s and r.running]
         self._slope.add(
-            math.fsum(max(0.0, r.tpot_s - r.alone_tpot_s) * r.running for r in decoding),
+            math.fsum(_lost_s(r) * r.running for r in decoding),
             math.fsum(r.running**2 for r in decoding),
             seconds=seconds,
         )
@@ -85,6 +86,15 @@ class Capacity:
         if token_s and usage > LEAST_USAGE:
             served = sum(replica.running for replica in replicas) / token_s
             self._rate.add(served, usage, seconds=seconds)
+        self._late.learn(replicas, seconds=seconds)
 
-    def _in_time(self, alone_s: float, slope_s: float) -> float:
-        return (self._slowdown - 1) * alone_s / slope_s if slope_s and alone_s else math.inf
+    def _in_time(self, replicas: Sequence[ReplicaLoad]) -> float:
+        """Infinitely many while nothing is known."""
+        spare_s = max((replica.slowdown - 1) * replica.alone_tpot_s for replica in replicas)
+        slope_s = self._slope.value
+        return spare_s / slope_s if slope_s and spare_s else math.inf
+
+
+def _lost_s(replica: ReplicaLoad) -> float:
+    """Per token, to others; by the slower answers, and while none has ended, by all tokens."""
+    return max(0.0, (replica.slow_tpot_s or replica.tpot_s) - replica.alone_tpot_s)

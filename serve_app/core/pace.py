@@ -4,12 +4,15 @@
     alone     the lowest TPOT of any bucket so far: of an engine that has little else to do
     reading   share of the window in which a step had a prompt to read
 
-First tokens are no decoding: what goes before them is the prompt's.
+First tokens are no decoding: what goes before them is the prompt's. `core.answers` has what
+its answers were like, one by one.
 """
 
 import math
 from collections import deque
 from dataclasses import dataclass
+
+from serve_app.core.answers import Answers
 
 WINDOW_S = 5.0
 BUCKET_S = 0.5
@@ -28,10 +31,23 @@ class _Bucket:
         return self.decoding_s / self.decoded if self.decoded >= FEWEST_TOKENS else math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Of an engine, lately; what is unknown is 0."""
+
+    tpot_s: float
+    alone_tpot_s: float
+    reading: float
+    slow_tpot_s: float  # nineteen of twenty answers were at most so slow
+    answers_per_s: float  # that ended
+    late: float  # share of them whose tokens took more than `slowdown` times as long as alone
+
+
 class Pace:
-    """Steps go in, numbers come out."""
+    """Steps and ends of answers go in, timings come out."""
 
     def __init__(self) -> None:
+        self.answers = Answers()
         self._buckets: deque[_Bucket] = deque()
         self._fastest_s = math.inf
 
@@ -57,6 +73,17 @@ class Pace:
         bucket.decoding_s += decoding_s
         bucket.reading_s += reading_s
         self._forget(now)
+
+    def timings(self, *, slowdown: float, now: float) -> Timings:
+        answers, alone_s = self.answers, self.alone_tpot_s
+        return Timings(
+            tpot_s=self.tpot_s(now=now),
+            alone_tpot_s=alone_s,
+            reading=self.reading(now=now),
+            slow_tpot_s=answers.slow_s(now=now),
+            answers_per_s=answers.per_s(now=now),
+            late=answers.late(slowdown * alone_s, now=now) if alone_s else 0.0,
+        )
 
     def tpot_s(self, *, now: float) -> float:
         """0 where nothing was decoded."""

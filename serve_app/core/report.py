@@ -19,7 +19,11 @@ class ReplicaLoad:
     load_s: float = 0.0  # how long it took from its start to serving; 0 is unknown
     token_s: float = 0.0  # seconds in a slot per token of calls that ended lately; 0 is unknown
     tpot_s: float = 0.0  # mean of what decodes there, lately; 0 is unknown
+    slow_tpot_s: float = 0.0  # of the slower answers that ended lately; 0 is unknown
     alone_tpot_s: float = 0.0  # the fastest so far; 0 is unknown
+    slowdown: float = 2.0  # an answer is late if a token takes so many times as long as alone
+    answers_per_s: float = 0.0  # that ended lately
+    late: float = 0.0  # share of them
     reading: float = 0.0  # share of the time in which a prompt was not read yet, lately
 
 

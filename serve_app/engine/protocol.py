@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from serve_app.core.pace import Pace
 from serve_app.engine.phases import Phases
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -71,17 +72,13 @@ Items = Sequence[Head | Frame]
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What an engine knows about itself now. `kv_usage`, `prefix_hit_rate` and `reading` are
-    in [0, 1]; for the last three see `core.pace`."""
+    """What an engine knows about itself now. `kv_usage` and `prefix_hit_rate` are in [0, 1]."""
 
     waiting: int = 0
     running: int = 0
     kv_usage: float = 0.0
     prefix_hit_rate: float = 0.0
     step_age_s: float = 0.0  # since the last step that moved work forward; 0 when idle
-    tpot_s: float = 0.0
-    alone_tpot_s: float = 0.0
-    reading: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +107,11 @@ class Engine(Protocol):
     """With work and no step for this long, `check_health` raises `EngineHung`."""
     phases: Phases
     """Of its start; read from other threads too."""
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it decodes, and how late its answers are."""
+        ...
 
     async def start(self) -> None:
         """Load, then warm up; returns when the first request will be answered at full speed."""

@@ -76,7 +76,7 @@ class SimulatedEngine:
         self._is_hung = False
         self._finishing = 0  # left the batch in the step that is still being waited for
         self._stepped_at = 0.0
-        self._pace = Pace()
+        self.pace = Pace()
         self._stepping: asyncio.Task[None] | None = None
         self.phases = Phases()
 
@@ -113,16 +113,13 @@ class SimulatedEngine:
             self._withdraw(delivery)
 
     def stats(self) -> EngineStats:
-        batch, now = self._batch, time.monotonic()
+        batch = self._batch
         return EngineStats(
             waiting=len(batch.waiting),
             running=len(batch.running) + self._finishing,
             kv_usage=batch.kv_usage,
             prefix_hit_rate=batch.cached_tokens / max(1, batch.started_tokens),
-            step_age_s=now - self._stepped_at if batch else 0.0,
-            tpot_s=self._pace.tpot_s(now=now),
-            alone_tpot_s=self._pace.alone_tpot_s,
-            reading=self._pace.reading(now=now),
+            step_age_s=time.monotonic() - self._stepped_at if batch else 0.0,
         )
 
     def check_health(self) -> None:
@@ -161,17 +158,20 @@ class SimulatedEngine:
             self._has_work.clear()
 
     def _hand_out(self, step: Step) -> None:
-        self._stepped_at = time.monotonic()
-        self._pace.stepped(
+        self._stepped_at = now = time.monotonic()
+        self.pace.stepped(
             decoded=step.decodes,
             decoding_s=step.decodes * step.duration_s,
             reading_s=step.duration_s if step.prefilled else 0.0,
-            now=self._stepped_at,
+            now=now,
         )
         self._finishing = 0
         for sequence in step.produced:
             if stream := self._streams.get(sequence):
-                stream.advance()
+                stream.advance(now)
+        for sequence in step.finished:
+            if (stream := self._streams.get(sequence)) and stream.ready > 1:
+                self.pace.answers.ended((now - stream.first_at) / (stream.ready - 1), now=now)
 
     def _died(self, stepping: asyncio.Task[None]) -> None:
         if not stepping.cancelled() and (error := stepping.exception()):

@@ -23,9 +23,11 @@ class Stream:
     moved: asyncio.Event
     ready: int = 0
     sent: int = 0
+    first_at: float = 0.0
 
-    def advance(self) -> None:
+    def advance(self, now: float) -> None:
         """One more token is computed."""
+        self.first_at = self.first_at if self.ready else now
         self.ready += 1
         self.moved.set()
 

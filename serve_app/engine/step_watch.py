@@ -85,6 +85,10 @@ class StepWatch:
             reading_s=took_s / self.ranks if is_reading else 0.0,
             now=self._heard_at,
         )
+        for answer in iteration.finished_requests:
+            if answer.num_generation_tokens > 1:
+                tpot_s = float(answer.mean_time_per_output_token)
+                self.pace.answers.ended(tpot_s, now=self._heard_at)
 
     @property
     def stepped_at(self) -> float:

@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from serve_app.config import EngineArgs
+from serve_app.core.pace import Pace
 from serve_app.engine import front_end
 from serve_app.engine.asgi import App, Exchange, Message
 from serve_app.engine.health import DEFAULT_HANG_TIMEOUT_S, require_progress
@@ -100,7 +101,7 @@ class VllmEngine:
             await batches.aclose()
 
     def stats(self) -> EngineStats:
-        watch, is_idle, now = self._watch, not self._has_work(), time.monotonic()
+        watch, is_idle = self._watch, not self._has_work()
         # The watch hears of steps, and an engine whose last request was aborted makes none.
         return EngineStats(
             waiting=0 if is_idle else watch.waiting,
@@ -108,10 +109,11 @@ class VllmEngine:
             kv_usage=0.0 if is_idle else watch.kv_usage,
             prefix_hit_rate=watch.prefix_hit_rate,
             step_age_s=self._step_age_s(),
-            tpot_s=watch.pace.tpot_s(now=now),
-            alone_tpot_s=watch.pace.alone_tpot_s,
-            reading=watch.pace.reading(now=now),
         )
+
+    @property
+    def pace(self) -> Pace:
+        return self._watch.pace
 
     def check_health(self) -> None:
         self._check_alive()

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 from typing import Any
 
 import ray
@@ -101,14 +102,13 @@ class EngineReplica:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the policy reads; see `serving.autoscaler`. Serve disables this hook for good
         when it raises, so it only adds numbers up."""
-        stats = self._engine.stats()
-        own = {
+        stats, now = self._engine.stats(), time.monotonic()
+        timings = self._engine.pace.timings(slowdown=self._tunables.slowdown, now=now)
+        own = asdict(timings) | {
             "running": float(sum(load.sequences for load in self._channel.running.values())),
             "waiting": float(stats.waiting),
             "kv_usage": stats.kv_usage,
-            "tpot_s": stats.tpot_s,
-            "alone_tpot_s": stats.alone_tpot_s,
-            "reading": stats.reading,
+            "slowdown": self._tunables.slowdown,
             "slots": float(self._slots()),
             "load_s": self._load_s,
             "token_s": self._channel.slot_time.token_s,

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.core.autoscaling import QueueDepthPolicy, Targets
+from serve_app.core.ceiling import Ceiling
 from serve_app.core.report import Load, ReplicaLoad
 
 TARGETS = Targets(load_s=20.0, stabilization_s=60.0)
 SLOTS = 10
+UNLIMITED = Ceiling()
 TOKEN_S = 0.01  # a slot does 100 tokens a second, and a replica 1000
 
 
@@ -22,8 +25,10 @@ def report(running: int = 0, **more: float) -> ReplicaLoad:
 class Fleet:
     """A policy, replicas that load for 20 s, and a clock."""
 
-    def __init__(self, target: int = 1, least: int = 0, most: int = 100) -> None:
-        self.policy = QueueDepthPolicy(TARGETS)
+    def __init__(
+        self, target: int = 1, least: int = 0, most: int = 100, ceiling: Ceiling = UNLIMITED
+    ) -> None:
+        self.policy = QueueDepthPolicy(replace(TARGETS, ceiling=ceiling))
         self.now, self.target, self.least, self.most = 1000.0, target, least, most
         self.wanted = [target]
         self.backlog = 0.0  # tokens
@@ -54,8 +59,8 @@ class Fleet:
         return self.target
 
 
-def test_what_runs_needs_its_share_of_replicas_and_the_growth_that_is_usual() -> None:
-    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 ÷ 0.8 × 1.15
+def test_what_runs_needs_its_replicas_and_the_growth_that_is_usual() -> None:
+    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 × 1.15
 
 
 def test_what_waits_is_needed_too() -> None:
@@ -99,15 +104,21 @@ def test_without_traffic_it_goes_to_the_least_and_stays() -> None:
     assert sum(a != b for a, b in zip(fleet.wanted, fleet.wanted[1:], strict=False)) == 1
 
 
-def test_a_square_wave_takes_one_up_and_one_down_in_a_stabilization_window() -> None:
+@pytest.mark.parametrize("low", [0.6, 0.8])
+@pytest.mark.parametrize("half_s", [5, 30, 70])
+def test_a_square_wave_takes_one_up_and_one_down_in_a_stabilization_window(
+    low: float, half_s: int
+) -> None:
     fleet = Fleet()
     for _ in range(8):
-        fleet.holds(busy=0.6, seconds=30)
-        fleet.holds(busy=0.9, seconds=30)
-    changes = sum(a != b for a, b in zip(fleet.wanted, fleet.wanted[1:], strict=False))
+        fleet.holds(busy=low, seconds=half_s)
+        fleet.holds(busy=0.9, seconds=half_s)
+    steps = [after - before for before, after in pairwise(fleet.wanted)]
 
-    assert changes <= 2 * (8 * 60 / TARGETS.stabilization_s)
-    assert changes <= 2  # the wave is shorter than the window: it is not followed at all
+    window = int(TARGETS.stabilization_s)
+    for at in range(max(1, len(steps) - window)):
+        assert sum(step > 0 for step in steps[at : at + window]) <= 1
+        assert sum(step < 0 for step in steps[at : at + window]) <= 1
 
 
 def test_it_is_kept_what_was_needed_lately_and_what_was_there_at_birth() -> None:
@@ -142,6 +153,40 @@ def test_a_reason_says_what_waits_what_it_needs_and_by_when() -> None:
     assert "by 13:53:40 UTC, 1 loading" in reason
 
 
+@pytest.mark.parametrize(
+    ("ceiling", "held", "name"),
+    [
+        (UNLIMITED, 9, "max_replicas"),
+        (Ceiling(max_step=2), 3, "max_step"),
+        (Ceiling(replica_cost=20.0, max_cost=100.0), 5, "max_cost_per_hour"),
+        (Ceiling(replica_cost=20.0, max_cost=100.0, max_step=2), 3, "max_step"),
+    ],
+)
+def test_a_need_above_a_ceiling_is_held_and_the_reason_says_by_which(
+    ceiling: Ceiling, held: int, name: str
+) -> None:
+    policy = QueueDepthPolicy(replace(TARGETS, ceiling=ceiling))
+    busy = replace(report(10, depth=900, depth_tokens=900_000), reported_at=100.0)
+    said = policy.decide(Load([busy], 1, most=9), now=100.0)
+    said = policy.decide(Load([replace(busy, reported_at=101.0)], 1, most=9), now=101.0)
+
+    assert said.replicas == held
+    assert said.reason.endswith(f"held by {name}")
+
+
+def test_a_step_is_of_those_that_load_and_takes_nothing_back() -> None:
+    fleet = Fleet(target=1, ceiling=Ceiling(max_step=3))
+    assert fleet.holds(busy=20.0, seconds=15) == 1 + 3
+    assert fleet.holds(busy=20.0, seconds=15) == 4 + 3  # the first three serve by now
+    ordered = Load([replace(report(10, depth=99), reported_at=fleet.now)], 6)
+    assert Ceiling(max_step=2).of(ordered) == (6, "max_step")
+
+
+def test_the_least_is_kept_though_it_costs_too_much() -> None:
+    fleet = Fleet(target=3, least=3, ceiling=Ceiling(replica_cost=20.0, max_cost=30.0))
+    assert fleet.holds(busy=9.0, seconds=30) == 3
+
+
 def test_serve_asks_ten_times_a_second_and_hears_the_same() -> None:
     policy = QueueDepthPolicy(TARGETS)
     load = Load([replace(report(10), reported_at=100.0)], 1)
@@ -159,6 +204,9 @@ REPORTS = st.builds(
     arriving_tokens_per_s=st.floats(0, 9000),
     kv_usage=st.floats(0, 1),
     tpot_s=st.floats(0, 0.1),
+    slow_tpot_s=st.floats(0, 0.1),
+    answers_per_s=st.floats(0, 100),
+    late=st.floats(0, 1),
     alone_tpot_s=st.floats(0, 0.02),
     reading=st.floats(0, 1),
 )

@@ -14,17 +14,17 @@ def report(running: int, **more: float) -> ReplicaLoad:
 
 
 def test_until_something_is_known_a_replica_carries_its_slots() -> None:
-    capacity = Capacity(slowdown=2.0)
+    capacity = Capacity(late=0.03)
 
-    assert capacity.sequences([report(10)]) == 100
+    assert capacity.sequences([report(10)]) == pytest.approx(100)
     assert capacity.usage([report(50), report(25)]) == pytest.approx(0.75)
     assert capacity.tokens_per_s == 0
     assert "Capacity" in repr(capacity)
 
 
 def test_a_token_that_gets_twice_as_slow_at_twenty_sequences_makes_twenty_full() -> None:
-    capacity = Capacity(slowdown=2.0)
-    busy = [report(10, tpot_s=0.015, alone_tpot_s=0.010, token_s=0.01)]
+    capacity = Capacity(late=0.03)
+    busy = [report(10, slow_tpot_s=0.015, tpot_s=0.011, alone_tpot_s=0.010, token_s=0.01)]
     capacity.learn(busy, seconds=1.0)
 
     assert capacity.sequences(busy) == pytest.approx(20)
@@ -32,8 +32,24 @@ def test_a_token_that_gets_twice_as_slow_at_twenty_sequences_makes_twenty_full()
     assert capacity.tokens_per_s == pytest.approx(10 / 0.01 / 0.5)
 
 
+def test_before_an_answer_has_ended_all_tokens_tell() -> None:
+    capacity = Capacity(late=0.03)
+    busy = [report(10, tpot_s=0.015, alone_tpot_s=0.010)]
+    capacity.learn(busy, seconds=1.0)
+
+    assert capacity.sequences(busy) == pytest.approx(20)
+
+
+def test_a_slowdown_of_four_leaves_three_times_as_much_time() -> None:
+    capacity = Capacity(late=0.03)
+    busy = [report(10, slow_tpot_s=0.015, alone_tpot_s=0.010, slowdown=4.0)]
+    capacity.learn(busy, seconds=1.0)
+
+    assert capacity.sequences(busy) == pytest.approx(60)
+
+
 def test_reading_prompts_and_a_full_cache_are_use_too() -> None:
-    capacity = Capacity(slowdown=2.0)
+    capacity = Capacity(late=0.03)
 
     assert capacity.usage([report(1, reading=0.9)]) == pytest.approx(1.0)
     assert capacity.usage([report(1, kv_usage=0.7)]) == pytest.approx(0.7)

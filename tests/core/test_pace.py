@@ -2,7 +2,7 @@
 
 import pytest
 
-from serve_app.core.pace import Pace
+from serve_app.core.pace import Pace, Timings
 
 
 def decodes(pace: Pace, *, sequences: int, step_s: float, from_s: float, to_s: float) -> None:
@@ -34,6 +34,19 @@ def test_the_fastest_so_far_is_kept() -> None:
     decodes(pace, sequences=9, step_s=0.05, from_s=4.0, to_s=60.0)
 
     assert pace.alone_tpot_s == pytest.approx(0.02)
+
+
+def test_timings_are_all_of_it() -> None:
+    pace = Pace()
+    assert pace.timings(slowdown=2.0, now=0.0) == Timings(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    decodes(pace, sequences=3, step_s=0.02, from_s=0.0, to_s=4.0)
+    for tpot_s in (0.02, 0.03, 0.05, 0.09):
+        pace.answers.ended(tpot_s, now=4.0)
+    timings = pace.timings(slowdown=2.0, now=4.0)
+    assert (timings.tpot_s, timings.alone_tpot_s) == (pytest.approx(0.02), pytest.approx(0.02))
+    assert (timings.slow_tpot_s, timings.late) == (0.09, 0.5)
+    assert timings.answers_per_s == pytest.approx(4 / 30)
 
 
 def test_one_short_step_is_not_the_fastest() -> None:

@@ -41,7 +41,7 @@ class Live:
     def __init__(self, model: str) -> None:
         args = EngineArgs(kind="vllm", model=model, names=(model,), vllm=VLLM, warm_up=False)
         self.engine = IdleCoreEngine(args, model_path=str(resolve(model)))
-        self.pace = self.engine.pace
+        self.tempo = self.engine.tempo
         self.run = asyncio.Runner().run
 
     def call(self, path: str = "/v1/chat/completions", **body: Any) -> Call:
@@ -50,17 +50,17 @@ class Live:
 
     async def step_by_step(self, call: Call, *, sequences: int = 1) -> list[Head | Frame]:
         """Each step is made when the tokens of the one before have been read."""
-        self.pace.begin(sequences, allowed=1)
+        self.tempo.begin(sequences, allowed=1)
         items, read = [], 0
         async for item in self.engine.generate(call):
             items.append(item)
             read += len(item.token_ids) if isinstance(item, Frame) else 0
-            self.pace.allow(read // sequences + 1)
+            self.tempo.allow(read // sequences + 1)
         return items
 
     async def behind(self, call: Call, *, sequences: int = 1) -> list[Head | Frame]:
         """All steps but the first are made while the event loop stands still."""
-        self.pace.begin(sequences, allowed=1)
+        self.tempo.begin(sequences, allowed=1)
         items, is_behind = [], False
         async for item in self.engine.generate(call):
             items.append(item)
@@ -72,8 +72,8 @@ class Live:
     def make_steps(self, steps: int) -> None:
         """Another process makes them; this one waits, and its event loop with it."""
         began = time.monotonic()
-        self.pace.allow(steps)
-        while self.pace.made_at(steps - 1) < began:
+        self.tempo.allow(steps)
+        while self.tempo.made_at(steps - 1) < began:
             pass
 
 
@@ -135,11 +135,11 @@ def test_a_front_end_that_keeps_up_sends_each_token_alone_with_the_bytes_of_vllm
 
 async def of_vllms_own_app(live: Live, call: Call) -> bytes:
     """The same call into an app that nobody has touched, step by step."""
-    live.pace.begin(1, allowed=1)
+    live.tempo.begin(1, allowed=1)
     said = b""
     async for batch in Exchange(call).batches(untouched_app(live)):
         said += b"".join(message.get("body", b"") for message in batch)
-        live.pace.allow(said.count(b'"content":"') or 1)  # one of them is empty, with the role
+        live.tempo.allow(said.count(b'"content":"') or 1)  # one of them is empty, with the role
     return said
 
 
@@ -191,12 +191,12 @@ def test_a_step_of_more_streams_than_vllm_puts_through_in_one_go_is_merged_too(l
                 if len(started) == streams:
                     live.make_steps(1 + later)
                 if len(started) > streams:
-                    live.pace.allow(TOKENS)
+                    live.tempo.allow(TOKENS)
         return seen - 1
 
     async def all_of_them() -> list[int]:
         started: list[int] = []
-        live.pace.begin(streams, allowed=1)
+        live.tempo.begin(streams, allowed=1)
         return await asyncio.gather(*(read(started) for _ in range(streams)))
 
     assert max(live.run(all_of_them())) <= TOKENS - later

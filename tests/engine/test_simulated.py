@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from contextlib import aclosing
 
 import pytest
@@ -186,12 +187,14 @@ def test_before_the_start_and_after_the_end_it_is_dead():
     asyncio.run(main())
 
 
-def test_its_stats_say_how_fast_it_decodes_and_whether_it_reads():
+def test_its_pace_says_how_fast_it_decodes_and_whether_it_reads():
     async def work(engine):
         await answer(engine, call("one two", max_tokens=100))
-        return engine.stats()
+        return engine.pace.timings(slowdown=2.0, now=time.monotonic())
 
-    stats = on_engine(work, decode_step_s=0.01, prefill_tokens_per_s=100.0)
-    assert stats.tpot_s == pytest.approx(0.01)
-    assert stats.alone_tpot_s == pytest.approx(0.01)
-    assert 0 < stats.reading < 0.1
+    timings = on_engine(work, decode_step_s=0.01, prefill_tokens_per_s=100.0)
+    assert timings.tpot_s == pytest.approx(0.01)
+    assert timings.alone_tpot_s == pytest.approx(0.01)
+    assert 0 < timings.reading < 0.1
+    assert 0.01 <= timings.slow_tpot_s < 0.02
+    assert timings.answers_per_s == pytest.approx(1 / 30)

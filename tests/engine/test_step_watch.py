@@ -20,7 +20,10 @@ def test_a_rank_that_reads_is_its_part_of_an_engine() -> None:
         prefix_cache_stats=cache,
     )
     step = SimpleNamespace(
-        inter_token_latencies_iter=[], time_to_first_tokens_iter=[2.0], num_generation_tokens=1
+        inter_token_latencies_iter=[],
+        time_to_first_tokens_iter=[2.0],
+        num_generation_tokens=1,
+        finished_requests=[],
     )
     watch.record(stats, step, rank=1)
 

@@ -133,17 +133,20 @@ def test_the_last_frame_carries_the_usage_and_a_repeated_prompt_is_cached(live: 
     assert live.engine.stats().prefix_hit_rate > 0
 
 
-def test_its_stats_say_how_fast_it_decodes_and_whether_it_reads(live: Live) -> None:
+def test_its_pace_says_how_fast_it_decodes_and_whether_it_reads(live: Live) -> None:
     live.run(asyncio.sleep(WINDOW_S))
-    before = live.engine.stats()
+    before = live.engine.pace.timings(slowdown=2.0, now=time.monotonic())
     began = time.monotonic()
     live.ask("/v1/chat/completions", messages=HAIKU, max_tokens=40, ignore_eos=True)
-    took_s, after = time.monotonic() - began, live.engine.stats()
+    took_s = time.monotonic() - began
+    after = live.engine.pace.timings(slowdown=2.0, now=time.monotonic())
 
     assert (before.tpot_s, before.reading) == (0.0, 0.0)
     assert took_s / 80 < after.tpot_s <= took_s / 39
     assert 0 < after.alone_tpot_s <= after.tpot_s
     assert 0 < after.reading < 0.5
+    assert after.answers_per_s > before.answers_per_s - 1 / 30
+    assert after.slow_tpot_s > 0
 
 
 def test_each_choice_of_each_prompt_has_its_own_ids(live: Live) -> None:

@@ -32,7 +32,7 @@ def and_a_healthy_one(document: dict[str, Any]) -> None:
     """After one whose policy cannot even be made."""
     misspelt, healthy = (named(document["applications"][0], n) for n in ("misspelt", "healthy"))
     scaling = misspelt["deployments"][0]["autoscaling_config"]
-    scaling["policy"]["policy_kwargs"] = {"target_usagee": 0.5}
+    scaling["policy"]["policy_kwargs"] = {"target_latee": 0.5}
     two_broken(document)
     document["applications"] += [misspelt, healthy]
     document["applications"][2]["args"]["models"]["healthy"] = "healthy"
@@ -74,7 +74,7 @@ def test_another_application_is_deployed_and_serves_as_ever(
     assert ask(broken, "healthy") == 200
     assert [ask(broken, name) for name in ("raises", "hangs")] == [200, 200]
     broken.until(lambda: status("misspelt")["status"] == "DEPLOY_FAILED", "refusal", 30)
-    assert "target_usagee: unknown key; did you mean target_usage?" in status("misspelt")["message"]
+    assert "target_latee: unknown key; did you mean target_late?" in status("misspelt")["message"]
     assert broken.log.count("made to raise") == 1
     assert broken.log.count("has not answered") == 1
 

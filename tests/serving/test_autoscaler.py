@@ -114,11 +114,11 @@ def test_a_policy_that_raises_holds_and_is_logged_once(caplog: pytest.LogCapture
 
 
 def test_knobs_that_are_misspelt_hold_and_are_named(caplog: pytest.LogCaptureFixture) -> None:
-    it = ScaleOnQueueDepth(target_usagee=0.5)
+    it = ScaleOnQueueDepth(target_latee=0.5)
     with caplog.at_level(logging.INFO, logger="ray.serve"):
         assert settled(it, context(IDLE, target=4)) == 4
 
-    assert "target_usagee" in caplog.text
+    assert "target_latee" in caplog.text
 
 
 def test_a_context_that_cannot_be_read_holds() -> None:

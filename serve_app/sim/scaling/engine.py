@@ -16,6 +16,7 @@ import math
 from collections import deque
 from typing import Protocol
 
+from serve_app.core.answers import Answers
 from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.fleet import Rates
 from serve_app.sim.scaling.job import Job
@@ -48,6 +49,7 @@ class Replica:
         self.decoded = 0  # tokens after the first ones
         self.decoding_s = 0.0  # that sequences spent on them, together
         self.reading_s = 0.0  # in which prompts were read
+        self.answers = Answers()
         self._clock = clock
         self._hears = hears
         self._coming = 0  # sent, and not with the engine yet

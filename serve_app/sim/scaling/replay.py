@@ -186,9 +186,12 @@ class Replay:
         self.dispatcher.grown(job.id, tokens)
         return tokens + max(1, int(SLACK * (tokens - job.prompt_tokens)))
 
-    def finished(self, _replica: Replica, job: Job) -> None:
+    def finished(self, replica: Replica, job: Job) -> None:
         now, ongoing = self.clock.now, self._open.pop(job.id)
-        ratio = self.gauges.tpot_ratio(now - ongoing.first_at, job.output_tokens)
+        decoding_s = now - ongoing.first_at
+        if job.output_tokens > 1:
+            replica.answers.ended(decoding_s / (job.output_tokens - 1), now=now)
+        ratio = self.gauges.tpot_ratio(decoding_s, job.output_tokens)
         self.story.tpot_ratio[ongoing.index] = ratio
         self.gauges.tpot.add(ratio, now=now)
         tokens = job.prompt_tokens + job.output_tokens
@@ -236,6 +239,8 @@ class Replay:
     def _load(self, member: Member, arriving: float) -> ReplicaLoad:
         """What a replica reports to Serve."""
         engine, queue, now = member.engine, self.dispatcher.queue, self.clock.now
+        answers, alone_s = engine.answers, self._setup.rates.decode_step_s
+        slowdown = self._setup.engine.slowdown
         tpot_s, reading = member.meter.read(engine, now=now)
         return ReplicaLoad(
             running=engine.running + len(engine.waiting),
@@ -248,7 +253,11 @@ class Replay:
             load_s=self._setup.load_s,
             token_s=self.gauges.slot_time.token_s,
             tpot_s=tpot_s,
-            alone_tpot_s=self._setup.rates.decode_step_s,
+            slow_tpot_s=answers.slow_s(now=now),
+            alone_tpot_s=alone_s,
+            slowdown=slowdown,
+            answers_per_s=answers.per_s(now=now),
+            late=answers.late(slowdown * alone_s, now=now),
             reading=reading,
         )
 

@@ -42,7 +42,7 @@ class QueueDepth:
 
 
 def _queue_depth(ground: Ground, target: float) -> Scaler:
-    knobs = ground.knobs.model_copy(update={"target_usage": target} if target else {})
+    knobs = ground.knobs.model_copy(update={"target_late": target} if target else {})
     return QueueDepth(knobs, Delay(ground.up_delay_s, ground.down_delay_s))
 
 
@@ -56,7 +56,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "queue-depth": Kind("target_usage", 0.0, _queue_depth),
+    "queue-depth": Kind("target_late", 0.0, _queue_depth),
     "serve-default": Kind(
         "ongoing requests ÷ slots", 0.8, lambda on, target: ServeDefault(target * on.slots)
     ),

@@ -1,0 +1,45 @@
+"""How many sequences may share a replica before too many answers are late."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve_app.core.late import LateShare
+from serve_app.core.report import ReplicaLoad
+
+
+def report(running: int, late: float, answers_per_s: float = 2.0) -> ReplicaLoad:
+    return ReplicaLoad(running, 100, 0.0, late=late, answers_per_s=answers_per_s)
+
+
+def learned(running: int, late: float, seconds: int = 3600) -> LateShare:
+    share = LateShare(0.03)
+    for _ in range(seconds):
+        share.learn([report(running, late)] * 2, seconds=1.0)
+    return share
+
+
+def test_while_nothing_is_known_the_guess_is_believed() -> None:
+    assert LateShare(0.03).sequences(40.0) == pytest.approx(40.0)
+    assert repr(LateShare(0.03)) == "<LateShare of 0.03, 0.0 were late>"
+
+
+def test_the_number_at_which_so_many_are_late_is_found() -> None:
+    """Where 24 % are late with 40 sequences, 3 % are with half as many."""
+    assert learned(40, 0.24).sequences(20.0) == pytest.approx(20.0)
+
+
+def test_that_none_is_late_lets_more_in_than_was_guessed() -> None:
+    assert learned(40, 0.0).sequences(20.0) > 40.0
+
+
+def test_that_all_are_late_lets_few_in() -> None:
+    assert learned(40, 1.0).sequences(40.0) < 15.0
+
+
+@given(st.floats(1.0, 200.0), st.integers(1, 100), st.floats(0.0, 1.0), st.floats(0.0, 0.5))
+def test_more_that_are_late_never_let_more_in(
+    guess: float, running: int, late: float, more: float
+) -> None:
+    few, many = learned(running, late, 60), learned(running, min(1.0, late + more), 60)
+    assert many.sequences(guess) <= few.sequences(guess) * (1 + 1e-9)
