@@ -15,7 +15,7 @@ BUCKET_S = 5.0
 EARLY_S = 30.0
 HISTORY_S = 3600.0
 RENEW_S = 30.0
-PRIOR = 1.15
+PRIOR = 1.35
 IDLE = 0.2  # replicas; from nothing everything grows without bounds
 STRIDE = 2  # every second bucket begins a ratio: neighbours say the same
 

@@ -196,5 +196,5 @@ def test_its_pace_says_how_fast_it_decodes_and_whether_it_reads():
     assert timings.tpot_s == pytest.approx(0.01)
     assert timings.alone_tpot_s == pytest.approx(0.01)
     assert 0 < timings.reading < 0.1
-    assert 0.01 <= timings.slow_tpot_s < 0.02
+    assert 0.009 < timings.slow_tpot_s < 0.02
     assert timings.answers_per_s == pytest.approx(1 / 30)
