@@ -145,7 +145,7 @@ def test_its_pace_says_how_fast_it_decodes_and_whether_it_reads(live: Live) -> N
     assert took_s / 80 < after.tpot_s <= took_s / 39
     assert 0 < after.alone_tpot_s <= after.tpot_s
     assert 0 < after.reading < 0.5
-    assert after.answers_per_s > before.answers_per_s - 1 / 30
+    assert after.answers_per_s >= 1 / 30
     assert after.slow_tpot_s > 0
 
 
