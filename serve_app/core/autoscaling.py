@@ -41,7 +41,7 @@ class Decision:
 class Targets:
     """What a policy aims at; see `config.PolicyKnobs` for each."""
 
-    late: float = 0.03
+    late: float = 0.0275
     caution: float = 0.9
     load_s: float = 120.0
     drain_s: float = 30.0

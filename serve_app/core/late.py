@@ -6,7 +6,9 @@ of late ones grows faster than the sequences. It is taken as
     late = a × sequences³
 
 and `a` is learned from who ended and who of them was late, over ten minutes, beside a prior of
-`PRIOR_ANSWERS` answers: a guess is needed while few have ended, and while none is late.
+`PRIOR_ANSWERS` answers: a guess is needed while few have ended, and while none is late. A replica
+of whose answers more than `OVERLOADED` are late is not learned from: it is above any number that
+is wanted, and how far above tells nothing of where that number is.
 """
 
 import math
@@ -16,7 +18,8 @@ from serve_app.core.report import ReplicaLoad
 
 GROWS = 3
 FORGETS_S = 600.0
-PRIOR_ANSWERS = 100.0
+PRIOR_ANSWERS = 300.0
+OVERLOADED = 0.1
 
 
 class LateShare:
@@ -39,7 +42,8 @@ class LateShare:
     def learn(self, replicas: Sequence[ReplicaLoad], *, seconds: float) -> None:
         """From reports that hold for so long."""
         keeps = math.exp(-seconds / FORGETS_S)
-        late = math.fsum(r.late * r.answers_per_s for r in replicas)
-        ended = math.fsum(r.answers_per_s * max(1, r.running) ** GROWS for r in replicas)
+        told = [r for r in replicas if r.late <= OVERLOADED]
+        late = math.fsum(r.late * r.answers_per_s for r in told)
+        ended = math.fsum(r.answers_per_s * max(1, r.running) ** GROWS for r in told)
         self._late = keeps * self._late + late * seconds
         self._ended = keeps * self._ended + ended * seconds

@@ -60,7 +60,7 @@ class Fleet:
 
 
 def test_what_runs_needs_its_replicas_and_the_growth_that_is_usual() -> None:
-    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 × 1.35
+    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 × 1.16
 
 
 def test_what_waits_is_needed_too() -> None:

@@ -57,7 +57,7 @@ def test_reading_prompts_and_a_full_cache_are_use_too() -> None:
 
 def test_a_load_that_doubles_in_the_load_time_is_foreseen_once_it_was_seen_often() -> None:
     growth = Growth(caution=0.9)
-    assert growth.factor(60.0, now=0.0) == PRIOR
+    assert growth.factor(100.0, now=0.0) == 1 + 10 * PRIOR
     for k in range(1000):
         growth.add(2.0 if k % 24 < 12 else 1.0, now=k * 5.0)
     assert growth.factor(60.0, now=5000.0) == pytest.approx(2.0)

@@ -25,21 +25,22 @@ def test_while_nothing_is_known_the_guess_is_believed() -> None:
 
 
 def test_the_number_at_which_so_many_are_late_is_found() -> None:
-    """Where 24 % are late with 40 sequences, 3 % are with half as many."""
-    assert learned(40, 0.24).sequences(20.0) == pytest.approx(20.0)
+    """Where 6 % are late with 40 sequences, 3 % are with 31.7."""
+    assert learned(40, 0.06).sequences(40.0) == pytest.approx(31.7, rel=0.1)
+    assert learned(40, 0.06).sequences(25.0) == pytest.approx(31.7, rel=0.1)
 
 
 def test_that_none_is_late_lets_more_in_than_was_guessed() -> None:
     assert learned(40, 0.0).sequences(20.0) > 40.0
 
 
-def test_that_all_are_late_lets_few_in() -> None:
-    assert learned(40, 1.0).sequences(40.0) < 15.0
+def test_an_overloaded_replica_tells_nothing() -> None:
+    assert learned(40, 0.5).sequences(25.0) == pytest.approx(25.0)
 
 
-@given(st.floats(1.0, 200.0), st.integers(1, 100), st.floats(0.0, 1.0), st.floats(0.0, 0.5))
+@given(st.floats(1.0, 200.0), st.integers(1, 100), st.floats(0.0, 0.05), st.floats(0.0, 0.05))
 def test_more_that_are_late_never_let_more_in(
     guess: float, running: int, late: float, more: float
 ) -> None:
-    few, many = learned(running, late, 60), learned(running, min(1.0, late + more), 60)
+    few, many = learned(running, late, 60), learned(running, late + more, 60)
     assert many.sequences(guess) <= few.sequences(guess) * (1 + 1e-9)
