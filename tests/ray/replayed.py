@@ -50,7 +50,7 @@ def simulated(
     rates = rates_of(found, calibration=None, hardware=None)
     bounds = Bounds(found.least, found.most)
     whole = replace(setup(found, rates, bounds, Slo()), load_s=load_s, initial=found.least)
-    ground = Ground(found.policy, found.up_delay_s, found.down_delay_s, slots=0, peak=0)
+    ground = Ground(found.policy, found.delays, slots=0, peak=0)
     arrivals = [_arrival(model, asked, told) for asked, told in sent]
     return _played(Policy("queue-depth"), ground, whole, arrivals, until_s)
 
@@ -60,9 +60,7 @@ def _played(
 ) -> list[Seen]:
     replay = Replay(policy.scaler(ground), whole, lambda _: None)
     clock, replicas, seen = replay.clock, replay.replicas, list[Seen]()
-    clock.every(
-        INTERVAL_S, lambda: seen.append((clock.now, replicas.ordered, len(replicas.ready)))
-    )
+    clock.every(INTERVAL_S, lambda: seen.append((clock.now, replicas.ordered, len(replicas.ready))))
     replay.play(sorted(arrivals, key=lambda arrival: arrival.at_s))
     clock.run(until_s=until_s)
     return seen

@@ -28,10 +28,10 @@ BEAT_S = GatewayTunables().beat_interval_s
 ENGINE = {"decode_step_s": 0.05, "max_num_seqs": 4, "load_s": LOAD_S}
 FROM_ONE = [
     *steady(0.5, from_s=0, to_s=10),
-    *steady(4.0, from_s=10, to_s=70, long_every=20),
+    *steady(3.0, from_s=10, to_s=70, long_every=20),
     *steady(0.5, from_s=70, to_s=90),
 ]
-FROM_ZERO = steady(3.0, from_s=0, to_s=60, long_every=20)
+FROM_ZERO = steady(2.0, from_s=0, to_s=60, long_every=20)
 MOST = 12
 
 
