@@ -72,11 +72,12 @@ def _arrival(model: str, asked: Asked, told: Told) -> Arrival:
 
 
 def differences(live: Sequence[Seen], replay: Sequence[Seen]) -> Iterator[Difference]:
-    """Where no moment within `SECONDS` had as many replicas in service, give or take one."""
+    """Where no moment within `SECONDS` had as many replicas in service, give or take one. Those
+    that come at once pass through all numbers between."""
     times = [at_s for at_s, *_ in replay]
     for at_s, _, serving in live:
         # What held when the time began was seen before it.
         first = max(0, bisect_right(times, at_s - SECONDS) - 1)
-        near = replay[first : bisect_right(times, at_s + SECONDS)]
-        if all(abs(serving - ready) > REPLICAS for *_, ready in near):
-            yield Difference(at_s, serving, tuple(sorted({ready for *_, ready in near})))
+        near = sorted({ready for *_, ready in replay[first : bisect_right(times, at_s + SECONDS)]})
+        if not near[0] - REPLICAS <= serving <= near[-1] + REPLICAS:
+            yield Difference(at_s, serving, tuple(near))
