@@ -17,7 +17,7 @@ import pytest
 
 from serve_app.config import GatewayTunables
 from tests.ray.fleet import Seen, steps, watch
-from tests.ray.policies import AGE
+from tests.ray.policies import AGE, START
 from tests.ray.replayed import differences, load_time_s, simulated
 from tests.ray.serve_run import importable, serve_run, variant
 from tests.ray.traffic import Asked, Told, play, steady
@@ -162,6 +162,13 @@ def test_who_is_held_while_the_first_replica_loads_hears_heartbeats(
     first = played["zero"].told[0]
     assert first.ended_s - first.began_s >= LOAD_S
     assert first.heartbeats >= 0.8 * LOAD_S / HEARTBEAT_S
+
+
+def test_what_replicas_say_of_their_start_begins_at_their_order(played: dict[str, Played]) -> None:
+    """Before they load a process starts, and imports this package."""
+    starts = [float(start) for start in re.findall(rf"{START}: ([0-9.]+) s", played["one"].log)]
+
+    assert min(starts) > LOAD_S + 0.5
 
 
 def test_what_the_policy_sees_is_no_older_than_two_seconds(played: dict[str, Played]) -> None:
