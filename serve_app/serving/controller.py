@@ -1,5 +1,6 @@
 """What Serve's controller is asked."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,17 @@ def applications() -> Mapping[str, Details] | None:
         return ray.get(asked, timeout=CONTROLLER_TIMEOUT_S)["applications"]
     except (RayError, ValueError):  # it is dead, silent, or gone
         return None
+
+
+def since_order_s(application: str, replica: str) -> float:
+    """How long ago a replica of `application` was ordered; 0 when the controller does not know.
+    Waiting for a node, the process and its imports lie between. Blocks."""
+    deployments = (applications() or {}).get(application, {}).get("deployments", {})
+    for deployment in deployments.values():
+        for known in deployment["replicas"]:
+            if known["replica_id"] == replica:
+                return max(0.0, time.time() - known["start_time_s"])
+    return 0.0
 
 
 def deployed(args: Mapping[str, Any]) -> Details:

@@ -30,6 +30,7 @@ from serve_app.engine.vllm import VllmEngine
 from serve_app.errors import EngineError
 from serve_app.models.cache import locate
 from serve_app.serving.channels import Address
+from serve_app.serving.controller import since_order_s
 from serve_app.serving.readiness import require_ready
 from serve_app.serving.starting import announced
 
@@ -43,7 +44,9 @@ class EngineReplica:
         self, args: dict[str, Any]
     ) -> None:
         started = time.monotonic()
-        self._id: str = serve.get_replica_context().replica_id.unique_id
+        context = serve.get_replica_context()
+        self._id: str = context.replica_id.unique_id
+        before_s = await asyncio.to_thread(since_order_s, context.app_name, self._id)
         self._tunables = EngineTunables()
         self._typical_tokens = float(self._tunables.expected_tokens)
         self._depths: dict[str, tuple[float, Beat]] = {}
@@ -52,10 +55,10 @@ class EngineReplica:
         host = ray.util.get_node_ip_address()
         port = await self._channel.start(host, tls=server_context())
         self._address = Address(host, port, self._channel.secret)
-        self._load_s = time.monotonic() - started
+        took_s, capacity = time.monotonic() - started, self._engine.capacity
+        self._load_s = before_s + took_s
         phases = words(self._engine.phases.seconds)
-        capacity = self._engine.capacity
-        logger.info("engine ready after %.1f s (%s): %s", self._load_s, phases, capacity)
+        logger.info("engine ready after %.1f s (%s): %s", took_s, phases, capacity)
 
     async def _load(self, args: EngineArgs) -> None:
         """Check first, for a second; then load, for minutes."""

@@ -4,8 +4,7 @@ import pytest
 
 from serve_app.core.capacity import Capacity
 from serve_app.core.growth import PRIOR, Growth
-from serve_app.core.load_time import LoadTime
-from serve_app.core.report import Load, ReplicaLoad
+from serve_app.core.report import ReplicaLoad
 from serve_app.core.window import Window
 
 
@@ -69,23 +68,6 @@ def test_a_load_that_falls_does_not_make_the_need_smaller() -> None:
     for k in range(1000):
         growth.add(1000.0 - k, now=k * 5.0)
     assert growth.factor(60.0, now=5000.0) == 1.0
-
-
-def test_the_load_time_is_the_median_of_what_replicas_say() -> None:
-    learned = LoadTime(120.0)
-    assert learned.load_s == 120.0
-    learned.saw(Load([report(0, load_s=s) for s in (600.0, 90.0, 100.0)], 3), now=0.0)
-    assert learned.load_s == 100.0
-    assert "100 s" in repr(learned)
-
-
-def test_replicas_that_were_ordered_serve_for_what_is_left_of_the_time() -> None:
-    learned = LoadTime(20.0)
-    learned.saw(Load([report(0)], 3), now=0.0)
-
-    assert learned.served_by(25.0, serving=1, now=5.0) == pytest.approx(20.0 + 2 * 5.0)
-    learned.saw(Load([report(0)] * 3, 3), now=20.0)
-    assert learned.served_by(30.0, serving=3, now=20.0) == pytest.approx(30.0)
 
 
 def test_a_window_forgets() -> None:

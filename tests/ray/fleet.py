@@ -12,15 +12,18 @@ from tests.ray.serve_run import ServeRun
 INTERVAL_S = 0.5
 
 Seen = tuple[float, int, int]
-"""Seconds since the watch began, replicas that were ordered, replicas that serve."""
+"""Seconds since some time, replicas that were ordered, replicas that serve."""
 
 
 @contextmanager
-def watch(running: ServeRun, application: str) -> Iterator[list[Seen]]:
-    """What `serve status` would say of its engines every half second, while the block runs."""
+def watch(
+    running: ServeRun, application: str, *, began: float | None = None
+) -> Iterator[list[Seen]]:
+    """What `serve status` would say of its engines every half second, while the block runs.
+    Time 0 is `began` on the monotonic clock, or the beginning of the block."""
     seen: list[Seen] = []
     is_over = threading.Event()
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     url = f"{running.dashboard}/api/serve/applications/"
 
     def look() -> None:

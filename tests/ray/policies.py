@@ -8,6 +8,7 @@ from serve_app.core.report import Load
 from serve_app.serving.autoscaler import ScaleOnQueueDepth
 
 AGE = "oldest report"
+START = "a start"
 
 
 class Raises(ScaleOnQueueDepth):
@@ -24,10 +25,13 @@ class Hangs(ScaleOnQueueDepth):
 
 
 class Watches(ScaleOnQueueDepth):
-    """Decides as ever, and logs how old what it sees is."""
+    """Decides as ever, and logs how old what it sees is, and how long replicas say they took."""
 
     def _decide(self, load: Load) -> Decision:
-        spoken = [replica.reported_at for replica in load.replicas if replica.reported_at]
+        logger = logging.getLogger("ray.serve")
+        spoken = [replica for replica in load.replicas if replica.reported_at]
         if spoken:
-            logging.getLogger("ray.serve").info("%s: %.3f s", AGE, time.time() - min(spoken))
+            oldest = min(replica.reported_at for replica in spoken)
+            logger.info("%s: %.3f s", AGE, time.time() - oldest)
+            logger.info("%s: %.1f s", START, min(replica.load_s for replica in spoken))
         return super()._decide(load)

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
+PATH = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "one two three"}]
 PATIENCE_S = 180
 
@@ -39,17 +41,19 @@ def steady(
     return [Asked(from_s + k / per_s, max_tokens * longer[k]) for k in range(number)]
 
 
-async def play(url: str, model: str, trace: Sequence[Asked]) -> list[Told]:
-    """What became of each request of the trace."""
-    began = time.monotonic()
+def body(model: str, asked: Asked) -> dict[str, Any]:
+    asks = {"model": model, "messages": MESSAGES, "stream": True}
+    return asks | {"max_tokens": asked.max_tokens}
+
+
+async def play(url: str, model: str, trace: Sequence[Asked], *, began: float) -> list[Told]:
+    """What became of each request of the trace, whose time 0 is `began` on the monotonic clock."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
     async def ask(http: httpx.AsyncClient, asked: Asked) -> Told:
         await asyncio.sleep(began + asked.at_s - time.monotonic())
-        body = {"model": model, "messages": MESSAGES, "stream": True}
-        body["max_tokens"] = asked.max_tokens
         sent_s = time.monotonic() - began
-        async with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+        async with http.stream("POST", PATH, json=body(model, asked)) as answer:
             text = await answer.aread()
         is_whole = text.endswith(b"data: [DONE]\n\n")
         heartbeats = text.count(b": heartbeat\n\n")

@@ -245,7 +245,7 @@ class Replay:
         return ReplicaLoad(
             running=engine.running + len(engine.waiting),
             slots=self.replicas.slots(member),
-            reported_at=now,
+            reported_at=now if member.hears_gateway else -math.inf,
             depth=len(queue),
             depth_tokens=queue.tokens,
             arriving_tokens_per_s=arriving,

@@ -38,6 +38,7 @@ class Member:
     engine: Replica
     ready_at: float
     typical_tokens: float
+    hears_gateway: bool = False
     meter: Meter = field(default_factory=Meter)
 
 
@@ -102,8 +103,9 @@ class Replicas:
             del self.draining[name]
 
     def reports(self) -> Iterator[Report]:
-        """What each tells its gateway on a beat."""
+        """What each tells its gateway on a beat; from the first one on it knows what waits."""
         for name, member in self.ready.items():
+            member.hears_gateway = True
             yield Report(
                 name,
                 slots=self.slots(member),

@@ -13,6 +13,7 @@ from serve_app.checking.part import mapping, mappings, number
 from serve_app.checking.problem import nearest
 from serve_app.checking.question import QuestionError
 from serve_app.config import EngineArgs, EngineTunables, GatewayTunables, PolicyKnobs
+from serve_app.sim.scaling.delay import Delays
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,7 @@ class Deployment:
     policy: PolicyKnobs
     least: int
     most: int
-    up_delay_s: float
-    down_delay_s: float
+    delays: Delays
 
     @property
     def max_model_len(self) -> int | None:
@@ -58,8 +58,17 @@ def deployment(file: Path, name: str | None = None) -> Deployment:
         policy=_knobs(mapping(scaling.get("policy"))),
         least=int(number(scaling.get("min_replicas"), 1)),
         most=int(number(scaling.get("max_replicas"), 1)),
-        up_delay_s=number(scaling.get("upscale_delay_s"), 30.0),
-        down_delay_s=number(scaling.get("downscale_delay_s"), 600.0),
+        delays=_delays(scaling),
+    )
+
+
+def _delays(scaling: dict[str, Any]) -> Delays:
+    serves = Delays()
+    down_s = number(scaling.get("downscale_delay_s"), serves.down_s)
+    return Delays(
+        up_s=number(scaling.get("upscale_delay_s"), serves.up_s),
+        down_s=down_s,
+        to_zero_s=number(scaling.get("downscale_to_zero_delay_s"), down_s),
     )
 
 

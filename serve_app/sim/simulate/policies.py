@@ -8,7 +8,7 @@ from serve_app.checking.problem import nearest
 from serve_app.checking.question import QuestionError, positive
 from serve_app.config import PolicyKnobs
 from serve_app.core.autoscaling import Decision, QueueDepthPolicy
-from serve_app.sim.scaling.delay import Delay
+from serve_app.sim.scaling.delay import Delay, Delays
 from serve_app.sim.scaling.fleet import Scaler, Seen
 from serve_app.sim.scaling.rivals import HpaQueue, HpaUsage, LlmD, ServeDefault, Static
 
@@ -20,8 +20,7 @@ class Ground:
     """What a policy is built on: this deployment's knobs, and what the traffic is like."""
 
     knobs: PolicyKnobs
-    up_delay_s: float
-    down_delay_s: float
+    delays: Delays
     slots: int  # of a replica, for requests of the trace's mean size
     peak: int  # replicas that the busiest window needs
 
@@ -43,7 +42,7 @@ class QueueDepth:
 
 def _queue_depth(ground: Ground, target: float) -> Scaler:
     knobs = ground.knobs.model_copy(update={"target_late": target} if target else {})
-    return QueueDepth(knobs, Delay(ground.up_delay_s, ground.down_delay_s))
+    return QueueDepth(knobs, Delay(ground.delays))
 
 
 @dataclass(frozen=True, slots=True)

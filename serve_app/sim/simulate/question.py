@@ -40,7 +40,7 @@ class Question:
     @property
     def ground(self) -> Ground:
         found = self.deployment
-        return Ground(found.policy, found.up_delay_s, found.down_delay_s, self.slots, self.peak)
+        return Ground(found.policy, found.delays, self.slots, self.peak)
 
     @property
     def slots(self) -> int:

@@ -4,11 +4,12 @@ import pytest
 
 from serve_app.checking.question import QuestionError
 from serve_app.config import PolicyKnobs
+from serve_app.sim.scaling.delay import Delays
 from serve_app.sim.scaling.rivals import Static
 from serve_app.sim.simulate.policies import KINDS, NAMES, Ground, Policy, parse
 from tests.sim.scaling.made import seen
 
-GROUND = Ground(PolicyKnobs(), up_delay_s=3.0, down_delay_s=60.0, slots=10, peak=8)
+GROUND = Ground(PolicyKnobs(), Delays(up_s=3.0, down_s=60.0), slots=10, peak=8)
 
 
 def test_a_list_may_hold_a_policy_with_several_targets():
