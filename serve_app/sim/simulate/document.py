@@ -43,6 +43,7 @@ def _run(done: Played, best: float | None) -> dict[str, Any]:
         "policy": str(done.policy),
         "load_s": done.load_s,
         "initial": done.initial,
+        "how": done.how,
         **asdict(done.measures),
         "ratio_to_oracle": done.measures.replica_hours / best if best else None,
         "orders": [asdict(order) for order in done.orders],

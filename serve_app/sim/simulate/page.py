@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from serve_app.report.page import document, figure, heading, listed, table
 from serve_app.sim.simulate.played import Played
 from serve_app.sim.simulate.question import Question
-from serve_app.sim.simulate.table import HEAD, by_load_time, costliest, facts, title
+from serve_app.sim.simulate.table import HEAD, by_load_time, costliest, facts, remarks, title
 
 
 def html(question: Question, runs: Sequence[Played]) -> str:
@@ -24,6 +24,7 @@ def _body(question: Question, runs: Sequence[Played]) -> Iterator[str]:
     for load_s, rows in by_load_time(question, runs):
         yield heading(f"load time {load_s:g} s")
         yield table([HEAD, *rows])
+        yield listed(remarks(runs, load_s))
     for done in runs:
         yield heading(f"{done.policy}, load time {done.load_s:g} s")
         yield listed(costliest([done]))

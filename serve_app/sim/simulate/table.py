@@ -30,8 +30,8 @@ def markdown(question: Question, runs: Sequence[Played]) -> str:
     parts = [f"# {title(question)}", listed(facts(question, runs))]
     for load_s, rows in by_load_time(question, runs):
         grid = [list(column) for column in zip(HEAD, *map(list, rows), strict=True)]
-        parts += [f"## load time {load_s:g} s", drawn(grid)]
-    return "\n\n".join([*parts, listed(costliest(runs))]) + "\n"
+        parts += [f"## load time {load_s:g} s", drawn(grid), listed(remarks(runs, load_s))]
+    return "\n\n".join(part for part in [*parts, listed(costliest(runs))] if part) + "\n"
 
 
 def title(question: Question) -> str:
@@ -95,6 +95,11 @@ def row(done: Played, best: float | None, needed: float) -> list[str]:
         f"{found.recovery_s:.0f}",
         *(number(found.ttft_s.get(name, math.inf), 2) for name in ("p50", "p95", "p99")),
     ]
+
+
+def remarks(runs: Sequence[Played], load_s: float) -> list[str]:
+    """What is to be said about the runs of one load time."""
+    return [f"{done.policy}: {done.how}" for done in runs if done.load_s == load_s and done.how]
 
 
 def number(value: float, digits: int) -> str:
