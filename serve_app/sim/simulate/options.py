@@ -47,6 +47,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def _add_who(parser: argparse.ArgumentParser) -> None:
     say = parser.add_argument
     say("--policy", default=POLICIES, metavar="NAME,…", help=f"NAME[=TARGET] (default: {POLICIES})")
+    say("--sweep", action="store_true", help="each policy over its own target, for a curve")
     say("--load-time", default="30,120,300", metavar="S,…", help="from order to first request")
     say(
         "--slo",

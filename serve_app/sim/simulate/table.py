@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from serve_app.report.grid import drawn
+from serve_app.sim.simulate.frontier import verdicts
 from serve_app.sim.simulate.played import Played
 from serve_app.sim.simulate.policies import ORACLE
 from serve_app.sim.simulate.question import Question
@@ -30,8 +31,15 @@ def markdown(question: Question, runs: Sequence[Played]) -> str:
     parts = [f"# {title(question)}", listed(facts(question, runs))]
     for load_s, rows in by_load_time(question, runs):
         grid = [list(column) for column in zip(HEAD, *map(list, rows), strict=True)]
-        parts += [f"## load time {load_s:g} s", drawn(grid), listed(remarks(runs, load_s))]
-    return "\n\n".join(part for part in [*parts, listed(costliest(runs))] if part) + "\n"
+        parts += [
+            f"## load time {load_s:g} s",
+            drawn(grid),
+            listed(remarks(question, runs, load_s)),
+        ]
+    return (
+        "\n\n".join(part for part in [*parts, listed(costliest(shown(question, runs)))] if part)
+        + "\n"
+    )
 
 
 def title(question: Question) -> str:
@@ -97,9 +105,16 @@ def row(done: Played, best: float | None, needed: float) -> list[str]:
     ]
 
 
-def remarks(runs: Sequence[Played], load_s: float) -> list[str]:
+def remarks(question: Question, runs: Sequence[Played], load_s: float) -> list[str]:
     """What is to be said about the runs of one load time."""
-    return [f"{done.policy}: {done.how}" for done in runs if done.load_s == load_s and done.how]
+    group = [done for done in runs if done.load_s == load_s]
+    found = [f"{done.policy}: {done.how}" for done in group if done.how]
+    return [*found, *verdicts(group)] if question.is_sweep else found
+
+
+def shown(question: Question, runs: Sequence[Played]) -> list[Played]:
+    """Those of which more than a row is shown: in a sweep, each policy at its default."""
+    return [done for done in runs if done.policy.target is None or not question.is_sweep]
 
 
 def number(value: float, digits: int) -> str:
