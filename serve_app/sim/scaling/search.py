@@ -11,8 +11,8 @@ paid for. So load times whose schedules are then the same share what was played.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from serve_app.sim.scaling.ahead import loading_s, ordered, ready, replica_s
@@ -107,6 +107,7 @@ class Search:
     def __init__(
         self, load_s: float, tables: Mapping[float, Table], *, allowed: float, seconds: float
     ) -> None:
+        self._load_s = load_s
         self._allowed = allowed
         self._seconds = seconds
         self._ladders = [
@@ -120,12 +121,14 @@ class Search:
         """Of each ladder what to play next, if it may be cheaper than the best so far."""
         return [candidate for _, candidate in self._open()]
 
-    def hear(self, played: Mapping[Serving, Whole]) -> None:
-        """What came of the round."""
-        heard = [(ladder, found, played[found.serving]) for ladder, found in self._open()]
-        for ladder, candidate, whole in heard:
-            ladder.hear(candidate, whole.missed)
-            self._played.append((candidate, whole))
+    def hear(self, asked: Iterable[Candidate], known: Mapping[Serving, Whole]) -> None:
+        """What came of the round. What others asked for may be good here too."""
+        for ladder, candidate in list(self._open()):
+            ladder.hear(candidate, known[candidate.serving].missed)
+        for theirs in asked:
+            candidate = replace(theirs, load_s=self._load_s, due=theirs.serving)
+            if candidate.serving in known:
+                self._played.append((candidate, known[candidate.serving]))
 
     def best(self) -> Candidate:
         """The cheapest that reaches the target; if none does, the one that misses least."""

@@ -67,12 +67,11 @@ def _search(question: Question, workers: Workers, tables: Mapping[float, Table])
     allowed = (1 - question.attainment) * question.survey.requests
     found = [Search(s, tables, allowed=allowed, seconds=seconds) for s in question.load_times_s]
     known: dict[Serving, Whole] = {}
-    while asked := dict.fromkeys(c.serving for search in found for c in search.round()):
-        new = [serving for serving in asked if serving not in known]
-        title = f"{ORACLE}: {len(new)} schedules"
-        known |= workers.each(_whole, new, title, seconds=seconds)
+    while asked := [candidate for search in found for candidate in search.round()]:
+        new = list(dict.fromkeys(c.serving for c in asked if c.serving not in known))
+        known |= workers.each(_whole, new, f"{ORACLE}: {len(new)} schedules", seconds=seconds)
         for search in found:
-            search.hear(known)
+            search.hear(asked, known)
     return found
 
 

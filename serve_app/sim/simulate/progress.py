@@ -35,7 +35,7 @@ class Progress:
         """A line that stays."""
         say(
             f"{done.policy}, load {done.load_s:g} s: {done.measures.attainment:.2%} of "
-            f"{done.measures.requests} requests in time, {done.measures.replica_hours:.1f} "
+            f"{done.measures.requests} requests in time, {done.measures.replica_hours:.2f} "
             f"replica-hours ({time.monotonic() - self._began_at:.0f} s)"
         )
 

@@ -95,7 +95,7 @@ def row(done: Played, best: float | None, needed: float) -> list[str]:
     return [
         str(done.policy),
         f"{found.attainment:.2%}",
-        f"{found.replica_hours:.1f}",
+        f"{found.replica_hours:.2f}",
         f"{found.replica_hours / best:.2f}" if best else NOTHING,
         f"{found.replica_hours / needed:.2f}",
         f"{found.orders_per_hour:.1f}",

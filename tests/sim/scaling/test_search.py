@@ -38,7 +38,7 @@ def found(search, real):
                 missed(candidate.serving, real), replica_s(candidate.serving, SECONDS), SECONDS
             )
             known[candidate.serving] = whole
-        search.hear(known)
+        search.hear(asked, known)
     return search.best(), known
 
 
@@ -77,3 +77,21 @@ def test_a_candidate_says_where_it_is_from():
         str(first)
         == "windows of 60 s, 30 s for a replica that is added, 1.00 of the misses allowed"
     )
+
+
+def test_what_was_played_for_a_longer_load_is_known_to_a_shorter_one():
+    """So that a shorter load never costs more."""
+    long, short = (
+        Search(load_s, {60.0: table()}, allowed=ALLOWED, seconds=SECONDS)
+        for load_s in (300.0, 30.0)
+    )
+    asked = long.round()
+    known = {
+        c.serving: Whole(missed(c.serving, table()), replica_s(c.serving, SECONDS), SECONDS)
+        for c in asked
+    }
+    short.hear(asked, known | {c.serving: Whole(999, 9e9, SECONDS) for c in short.round()})
+    best = short.best()
+    assert best.load_s == 30.0
+    assert best.serving in known
+    assert best.cost_s(known[best.serving]) <= min(c.cost_s(known[c.serving]) for c in asked)
