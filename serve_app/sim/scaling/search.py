@@ -113,18 +113,22 @@ class Search:
         self._ladders = [
             Ladder(load_s, window_s, price_s, table, allowed)
             for window_s, table in tables.items()
-            for price_s in PRICES_S
+            for price_s in sorted(PRICES_S, key=lambda price_s: abs(price_s - load_s))
         ]
         self._played: list[tuple[Candidate, Whole]] = []
 
     def round(self) -> Sequence[Candidate]:
-        """Of each ladder what to play next, if it may be cheaper than the best so far."""
+        """Of each ladder what to play next, if it may be cheaper than the best so far. In the first
+        round only of one, which tells the others where to begin."""
         return [candidate for _, candidate in self._open()]
 
     def hear(self, asked: Iterable[Candidate], known: Mapping[Serving, Whole]) -> None:
         """What came of the round. What others asked for may be good here too."""
         for ladder, candidate in list(self._open()):
             ladder.hear(candidate, known[candidate.serving].missed)
+        if not self._played:
+            for ladder in self._ladders:
+                ladder.guess = self._ladders[0].guess
         for theirs in asked:
             candidate = replace(theirs, load_s=self._load_s, due=theirs.serving)
             if candidate.serving in known:
@@ -143,7 +147,7 @@ class Search:
             (found.cost_s(w) for found, w in self._played if w.missed <= self._allowed),
             default=math.inf,
         )
-        for ladder in self._ladders:
+        for ladder in self._ladders if self._played else self._ladders[:1]:
             candidate = ladder.next
             if candidate and candidate.least_s(self._seconds) < most_s:
                 yield ladder, candidate
