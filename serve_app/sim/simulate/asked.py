@@ -11,7 +11,7 @@ from serve_app.sim.scaling.fleet import Slo
 from serve_app.sim.scaling.recorded import Traffic
 from serve_app.sim.scaling.replay import Setup
 from serve_app.sim.simulate.deployment import Deployment, deployment
-from serve_app.sim.simulate.policies import parse
+from serve_app.sim.simulate.policies import parse, swept
 from serve_app.sim.simulate.progress import say
 from serve_app.sim.simulate.question import Bounds, Question, setup
 from serve_app.sim.simulate.rates import rates_of
@@ -26,6 +26,7 @@ def question_of(chosen: argparse.Namespace) -> Question:
     fleet = None if chosen.fleet is None else _count(chosen.fleet, "--fleet")
     part = _part(chosen)
     found = deployment(chosen.file, chosen.model)
+    policies = swept(policies, found.policy) if chosen.sweep else policies
     bounds = _bounds(chosen, found, fleet)
     rates = rates_of(found, calibration=chosen.calibration, hardware=chosen.on)
     traffic = Traffic(part, found.max_model_len)
@@ -42,6 +43,7 @@ def question_of(chosen: argparse.Namespace) -> Question:
         bounds=bounds,
         slo=slo,
         policies=policies,
+        is_sweep=chosen.sweep,
         load_times_s=load_times,
         attainment=attainment,
         peak=_needed(traffic, seen.busiest, seen, sized, attainment),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from serve_app.sim.simulate.frontier import better
 from serve_app.sim.simulate.played import Played
-from serve_app.sim.simulate.policies import ORACLE
+from serve_app.sim.simulate.policies import ORACLE, target_of
 from serve_app.sim.simulate.question import Question
 
 
@@ -16,7 +17,14 @@ def document(question: Question, runs: Sequence[Played]) -> str:
     best = {r.load_s: r.measures.replica_hours for r in runs if r.policy.name == ORACLE}
     found = {
         "question": _question(question),
-        "runs": [_run(done, best.get(done.load_s)) for done in runs],
+        "runs": [
+            {
+                **_run(done, best.get(done.load_s)),
+                "target": target_of(done.policy, question.deployment.policy),
+                "dominated_by": _name(better(done, runs)),
+            }
+            for done in runs
+        ],
     }
     return json.dumps(_finite(found), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
@@ -43,11 +51,16 @@ def _run(done: Played, best: float | None) -> dict[str, Any]:
         "policy": str(done.policy),
         "load_s": done.load_s,
         "initial": done.initial,
+        "how": done.how,
         **asdict(done.measures),
         "ratio_to_oracle": done.measures.replica_hours / best if best else None,
         "orders": [asdict(order) for order in done.orders],
         "samples": [asdict(sample) for sample in done.samples],
     }
+
+
+def _name(done: Played | None) -> str | None:
+    return str(done.policy) if done else None
 
 
 def _finite(value: Any) -> Any:

@@ -47,6 +47,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def _add_who(parser: argparse.ArgumentParser) -> None:
     say = parser.add_argument
     say("--policy", default=POLICIES, metavar="NAME,…", help=f"NAME[=TARGET] (default: {POLICIES})")
+    say("--sweep", action="store_true", help="each policy over its own target, for a curve")
     say("--load-time", default="30,120,300", metavar="S,…", help="from order to first request")
     say(
         "--slo",
@@ -60,8 +61,6 @@ def _add_who(parser: argparse.ArgumentParser) -> None:
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
     say = parser.add_argument
-    say(
-        "--jobs", type=int, default=1, metavar="N", help="runs at once, a process each (default: 1)"
-    )
+    say("--jobs", type=int, default=1, metavar="N", help="processes, the oracle's too (default: 1)")
     say("--json", action="store_true", help="everything, for programs, to stdout")
     say("--report", type=Path, metavar="FILE.html", help="tables and plots in one file")

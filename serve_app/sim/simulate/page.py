@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from serve_app.report.page import document, figure, heading, listed, table
 from serve_app.sim.simulate.played import Played
 from serve_app.sim.simulate.question import Question
-from serve_app.sim.simulate.table import HEAD, by_load_time, costliest, facts, title
+from serve_app.sim.simulate.table import HEAD, by_load_time, costliest, facts, remarks, shown, title
 
 
 def html(question: Question, runs: Sequence[Played]) -> str:
@@ -20,11 +20,12 @@ def _body(question: Question, runs: Sequence[Played]) -> Iterator[str]:
 
     yield heading(title(question), 1)
     yield listed(facts(question, runs))
-    yield figure(plots.pareto(runs, question.attainment))
+    yield figure(plots.pareto(runs))
     for load_s, rows in by_load_time(question, runs):
         yield heading(f"load time {load_s:g} s")
         yield table([HEAD, *rows])
-    for done in runs:
+        yield listed(remarks(question, runs, load_s))
+    for done in shown(question, runs):
         yield heading(f"{done.policy}, load time {done.load_s:g} s")
         yield listed(costliest([done]))
         yield figure(plots.over_time(done))

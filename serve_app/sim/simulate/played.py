@@ -32,9 +32,10 @@ class Played:
     orders: tuple[Order, ...]
     samples: tuple[Sample, ...]
     lateness: tuple[Late, ...]
+    how: str = ""  # an oracle's schedule was found
 
 
-def played(policy: Policy, load_s: float, initial: int, story: Story) -> Played:
+def played(policy: Policy, load_s: float, initial: int, story: Story, *, how: str = "") -> Played:
     return Played(
         policy,
         load_s,
@@ -43,6 +44,7 @@ def played(policy: Policy, load_s: float, initial: int, story: Story) -> Played:
         tuple(story.orders),
         tuple(thinned(story.samples)),
         tuple(lateness(story)),
+        how,
     )
 
 

@@ -1,7 +1,7 @@
 """Who may decide, by name: `NAME` or `NAME=TARGET`, so that a list of them is a curve."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from serve_app.checking.problem import nearest
@@ -13,6 +13,7 @@ from serve_app.sim.scaling.fleet import Scaler, Seen
 from serve_app.sim.scaling.rivals import HpaQueue, HpaUsage, LlmD, ServeDefault, Static
 
 ORACLE = "oracle"
+OURS = "target_late"  # the knob of queue-depth that is its target
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +42,43 @@ class QueueDepth:
 
 
 def _queue_depth(ground: Ground, target: float) -> Scaler:
-    knobs = ground.knobs.model_copy(update={"target_late": target} if target else {})
+    knobs = ground.knobs.model_copy(update={OURS: target} if target else {})
     return QueueDepth(knobs, Delay(ground.delays))
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A policy and what its target is; `default` 0 is the file's."""
+    """A policy and what its target is; `default` 0 is the file's. `sweep` are targets from loose
+    to tight or the other way round, which with the default make a curve."""
 
     target: str
     default: float
+    sweep: tuple[float, ...]
     make: Callable[[Ground, float], Scaler]
 
 
 KINDS: Mapping[str, Kind] = {
-    "queue-depth": Kind("target_late", 0.0, _queue_depth),
+    "queue-depth": Kind(OURS, 0.0, (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2), _queue_depth),
     "serve-default": Kind(
-        "ongoing requests ÷ slots", 0.8, lambda on, target: ServeDefault(target * on.slots)
+        "ongoing requests ÷ slots",
+        0.8,
+        (0.05, 0.1, 0.15, 0.2, 0.3, 0.5),
+        lambda on, target: ServeDefault(target * on.slots),
     ),
-    "hpa-queue": Kind("waiting a replica", 5.0, lambda _, target: HpaQueue(target)),
-    "hpa-usage": Kind("slots in use", 0.8, lambda _, target: HpaUsage(target)),
-    "llm-d": Kind("share of the SLO", 0.55, lambda _, target: LlmD(target)),
+    "hpa-queue": Kind(
+        "waiting a replica", 5.0, (0.2, 0.5, 1.0, 2.0, 10.0), lambda _, target: HpaQueue(target)
+    ),
+    "hpa-usage": Kind(
+        "slots in use", 0.8, (0.05, 0.1, 0.15, 0.2, 0.3, 0.5), lambda _, target: HpaUsage(target)
+    ),
+    "llm-d": Kind(
+        "share of the SLO", 0.55, (0.6, 0.65, 0.7, 0.75, 0.8, 0.9), lambda _, target: LlmD(target)
+    ),
     "static-peak": Kind(
-        "of the busiest window", 1.0, lambda on, target: Static(math.ceil(target * on.peak - 1e-6))
+        "of the busiest window",
+        1.0,
+        (0.6, 0.7, 0.8, 0.9, 1.1, 1.25),
+        lambda on, target: Static(math.ceil(target * on.peak - 1e-6)),
     ),
 }
 NAMES = (*KINDS, ORACLE)
@@ -82,6 +97,29 @@ class Policy:
     def scaler(self, ground: Ground) -> Scaler:
         kind = KINDS[self.name]
         return kind.make(ground, kind.default if self.target is None else self.target)
+
+
+def target_of(policy: Policy, knobs: PolicyKnobs) -> float | None:
+    """In numbers, the file's where it has none of its own."""
+    if policy.name == ORACLE:
+        return None
+    default = KINDS[policy.name].default or float(getattr(knobs, OURS))
+    return default if policy.target is None else policy.target
+
+
+def swept(policies: Iterable[Policy], knobs: PolicyKnobs) -> tuple[Policy, ...]:
+    """Each at several targets, in their order; the oracle as it is."""
+    found = dict.fromkeys(point for policy in policies for point in _points(policy, knobs))
+    return tuple(found)
+
+
+def _points(policy: Policy, knobs: PolicyKnobs) -> list[Policy]:
+    if policy.name == ORACLE:
+        return [policy]
+    default = target_of(Policy(policy.name), knobs)
+    others = (Policy(policy.name, t) for t in KINDS[policy.name].sweep if t != default)
+    points = {Policy(policy.name), policy, *others}
+    return sorted(points, key=lambda point: target_of(point, knobs) or 0.0)
 
 
 def parse(text: str) -> tuple[Policy, ...]:

@@ -12,37 +12,36 @@ from serve_app.sim.simulate.played import Played
 
 
 class Progress:
-    """Of several runs over so many seconds of traffic; without a terminal only lines remain."""
+    """Of all runs together; without a terminal only lines remain."""
 
-    def __init__(self, seconds: float, *, hidden: bool = False) -> None:
-        self._seconds = seconds
-        self._disable = True if hidden else None  # None is where there is no terminal
+    def __init__(self) -> None:
+        self._began_at = time.monotonic()
 
     @contextmanager
-    def bar(self, title: str) -> Iterator[Callable[[float], None]]:
-        """A bar for one run: call what comes with the second that it has reached."""
-        total = round(self._seconds)
+    def bar(self, title: str, seconds: float) -> Iterator[Callable[[float], None]]:
+        """A bar for so many seconds of trace: call what comes with the one that was reached."""
+        total = round(seconds)
         with tqdm(
             total=total,
             desc=title,
             unit=" s of trace",
-            disable=self._disable,
+            disable=None,  # where there is no terminal
             leave=False,
             dynamic_ncols=True,
         ) as drawn:
             yield lambda at_s: _move(drawn, min(round(at_s), total))
 
-    def end(self, done: Played, began_at: float) -> None:
+    def end(self, done: Played) -> None:
         """A line that stays."""
         say(
             f"{done.policy}, load {done.load_s:g} s: {done.measures.attainment:.2%} of "
-            f"{done.measures.requests} requests in time, {done.measures.replica_hours:.1f} "
-            f"replica-hours ({time.monotonic() - began_at:.0f} s)"
+            f"{done.measures.requests} requests in time, {done.measures.replica_hours:.2f} "
+            f"replica-hours ({time.monotonic() - self._began_at:.0f} s)"
         )
 
 
 def _move(drawn: "tqdm[NoReturn]", place: int) -> None:
-    drawn.update(place - drawn.n)
+    drawn.update(max(0, place - drawn.n))
 
 
 def say(line: str) -> None:

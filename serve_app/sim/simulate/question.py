@@ -32,6 +32,7 @@ class Question:
     bounds: Bounds
     slo: Slo
     policies: tuple[Policy, ...]
+    is_sweep: bool  # over targets
     load_times_s: tuple[float, ...]
     attainment: float  # what the oracle and a fixed fleet are to reach
     peak: int  # replicas that the busiest window needs

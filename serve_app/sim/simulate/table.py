@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from serve_app.report.grid import drawn
+from serve_app.sim.simulate.frontier import verdicts
 from serve_app.sim.simulate.played import Played
 from serve_app.sim.simulate.policies import ORACLE
 from serve_app.sim.simulate.question import Question
@@ -30,8 +31,15 @@ def markdown(question: Question, runs: Sequence[Played]) -> str:
     parts = [f"# {title(question)}", listed(facts(question, runs))]
     for load_s, rows in by_load_time(question, runs):
         grid = [list(column) for column in zip(HEAD, *map(list, rows), strict=True)]
-        parts += [f"## load time {load_s:g} s", drawn(grid)]
-    return "\n\n".join([*parts, listed(costliest(runs))]) + "\n"
+        parts += [
+            f"## load time {load_s:g} s",
+            drawn(grid),
+            listed(remarks(question, runs, load_s)),
+        ]
+    return (
+        "\n\n".join(part for part in [*parts, listed(costliest(shown(question, runs)))] if part)
+        + "\n"
+    )
 
 
 def title(question: Question) -> str:
@@ -87,7 +95,7 @@ def row(done: Played, best: float | None, needed: float) -> list[str]:
     return [
         str(done.policy),
         f"{found.attainment:.2%}",
-        f"{found.replica_hours:.1f}",
+        f"{found.replica_hours:.2f}",
         f"{found.replica_hours / best:.2f}" if best else NOTHING,
         f"{found.replica_hours / needed:.2f}",
         f"{found.orders_per_hour:.1f}",
@@ -95,6 +103,18 @@ def row(done: Played, best: float | None, needed: float) -> list[str]:
         f"{found.recovery_s:.0f}",
         *(number(found.ttft_s.get(name, math.inf), 2) for name in ("p50", "p95", "p99")),
     ]
+
+
+def remarks(question: Question, runs: Sequence[Played], load_s: float) -> list[str]:
+    """What is to be said about the runs of one load time."""
+    group = [done for done in runs if done.load_s == load_s]
+    found = [f"{done.policy}: {done.how}" for done in group if done.how]
+    return [*found, *verdicts(group)] if question.is_sweep else found
+
+
+def shown(question: Question, runs: Sequence[Played]) -> list[Played]:
+    """Those of which more than a row is shown: in a sweep, each policy at its default."""
+    return [done for done in runs if done.policy.target is None or not question.is_sweep]
 
 
 def number(value: float, digits: int) -> str:

@@ -166,3 +166,30 @@ def test_all_begin_as_the_oracle_does_and_are_held_against_it(trace, capsys):
     assert best["ratio_to_oracle"] == 1.0
     assert ours["initial"] == best["initial"]
     assert ours["ratio_to_oracle"] == pytest.approx(ours["replica_hours"] / best["replica_hours"])
+    assert best["how"].startswith("windows of ")
+
+
+def test_the_oracle_of_processes_is_that_of_one(trace, capsys):
+    found = []
+    for jobs in ("1", "2"):
+        line = words(trace, "--load-time", "20,100", "--policy", "oracle", "--jobs", jobs)
+        assert main(line) == 0
+        found.append(capsys.readouterr().out)
+    assert found[0] == found[1]
+    assert found[0].count("- oracle: windows of ") == 2
+
+
+def test_a_sweep_has_each_policy_at_each_of_its_targets(trace, tmp_path, capsys):
+    file = tmp_path / "report.html"
+    assert main(words(trace, *QUICK, "--sweep", "--report", str(file))) == 0
+    out = capsys.readouterr().out
+    points = re.findall(
+        r"^\| (serve-default|static-peak)(=[\d.]+)? +\| +[\d.]+%", out, re.MULTILINE
+    )
+    assert len(points) == 14
+    assert ("static-peak", "") in points
+    assert ("static-peak", "=0.9") in points
+    assert "static-peak at its default: " in out
+    page = file.read_text()
+    assert page.count("<svg") == 3  # over time only the defaults
+    assert page.count("<td>static-peak") == 7

@@ -6,7 +6,16 @@ from serve_app.checking.question import QuestionError
 from serve_app.config import PolicyKnobs
 from serve_app.sim.scaling.delay import Delays
 from serve_app.sim.scaling.rivals import Static
-from serve_app.sim.simulate.policies import KINDS, NAMES, Ground, Policy, parse
+from serve_app.sim.simulate.policies import (
+    KINDS,
+    NAMES,
+    OURS,
+    Ground,
+    Policy,
+    parse,
+    swept,
+    target_of,
+)
 from tests.sim.scaling.made import seen
 
 GROUND = Ground(PolicyKnobs(), Delays(up_s=3.0, down_s=60.0), slots=10, peak=8)
@@ -56,3 +65,37 @@ def test_ours_has_serves_delays_around_it():
     found = [scaler.decide(what, now=float(now)).replicas for now in range(4)]
     assert found[:3] == [4, 4, 4]
     assert found[3] > 4
+
+
+def test_a_sweep_has_each_target_once_with_the_default_in_its_place():
+    knobs = PolicyKnobs.model_validate({OURS: 0.7})
+    found = swept(parse("queue-depth,oracle"), knobs)
+    assert [str(policy) for policy in found] == [
+        "queue-depth=0.4",
+        "queue-depth=0.5",
+        "queue-depth=0.6",
+        "queue-depth",
+        "queue-depth=0.8",
+        "queue-depth=0.9",
+        "queue-depth=1",
+        "oracle",
+    ]
+
+
+def test_a_target_that_was_asked_for_is_a_point_of_the_sweep():
+    found = swept(parse("llm-d=0.62,llm-d"), PolicyKnobs())
+    assert [target_of(policy, PolicyKnobs()) for policy in found] == [
+        0.55, 0.6, 0.62, 0.65, 0.7, 0.75, 0.8, 0.9
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_sweep_of_any_policy_is_a_curve_that_it_accepts(name):
+    points = swept((Policy(name),), PolicyKnobs())
+    assert 6 <= len(points) <= 7
+    assert Policy(name) in points
+    for point in points:
+        point.scaler(GROUND).decide(seen(4, running=30, waiting=40), now=0.0)
+    if name == "queue-depth":
+        for point in points:
+            PolicyKnobs.model_validate({OURS: target_of(point, PolicyKnobs())})
