@@ -31,9 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(chosen.run(chosen))
 
 
+class _Version(argparse.Action):
+    """Looked up when it is asked for: a PYTHONPATH has commands, and no package to ask."""
+
+    def __call__(self, *_: object) -> None:
+        print(version("serve-app"))
+        raise SystemExit(0)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("serve-app", description="Serve models on your own GPUs.")
-    parser.add_argument("--version", action="version", version=version("serve-app"))
+    parser.add_argument("--version", action=_Version, nargs=0, help="print it, and exit")
     commands = parser.add_subparsers(required=True, metavar="{" + ",".join(COMMANDS) + "}")
 
     bench = commands.add_parser("bench", help=options.SUMMARY, usage=options.USAGE)

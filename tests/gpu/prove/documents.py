@@ -43,11 +43,17 @@ def load(name: str, *, mode: str = "graphs", cpu: bool = False) -> dict[str, Any
     return document
 
 
-def over_two_nodes(document: dict[str, Any], *, cpu: bool) -> None:
-    """One engine with a rank on each of two nodes, which are one host to CUDA."""
+def alone(document: dict[str, Any]) -> None:
+    """One replica, whatever the load."""
     deployment = engine_of(document)["deployments"][0]
     deployment.pop("autoscaling_config")
     deployment["num_replicas"] = 1
+
+
+def over_two_nodes(document: dict[str, Any], *, cpu: bool) -> None:
+    """One engine with a rank on each of two nodes, which are one host to CUDA."""
+    alone(document)
+    deployment = engine_of(document)["deployments"][0]
     deployment["placement_group_strategy"] = "STRICT_SPREAD"
     each = {"CPU": 1} if cpu else {"CPU": 6, "GPU": 1}
     deployment["placement_group_bundles"] = [each, dict(each)]
@@ -56,8 +62,12 @@ def over_two_nodes(document: dict[str, Any], *, cpu: bool) -> None:
         tensor_parallel_size=2, distributed_executor_backend=RAY_ON_CPU if cpu else "ray"
     )
     if not cpu:
-        # Its kernels ask for the other GPU by a number that only one node of the two has.
+        # Their kernels ask for the other GPU by a number that only one node of the two has.
         vllm_of(document)["disable_custom_all_reduce"] = True
+        deployment["ray_actor_options"]["runtime_env"]["env_vars"] |= {
+            "VLLM_ALLREDUCE_USE_SYMM_MEM": "0",
+            "VLLM_ALLREDUCE_USE_FLASHINFER": "0",
+        }
 
 
 def engine_of(document: dict[str, Any]) -> dict[str, Any]:

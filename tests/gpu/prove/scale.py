@@ -13,7 +13,7 @@ from tests.gpu.prove.serving import Serving
 def scale(run: Run, up: Serving, client: Client) -> None:
     """More streams than one replica's slots, until there are two; then few, until there is one."""
     crowd, output = (40, 64) if run.cpu else (320, 512)
-    for count, replicas, patience_s in ((crowd, 2, run.left_s() - 40), (2, 1, 60)):
+    for count, replicas, patience_s in ((crowd, 2, run.left_s() - 40), (2, 1, 90)):
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(client.crowd, count, 32, output, stop=stop)
@@ -32,8 +32,8 @@ def scale(run: Run, up: Serving, client: Client) -> None:
             seconds=time.monotonic() - began,
         )
         _say_answers(run, asking.result(), tokens_per_s_then=per_s)
-    for line in [line for line in up.log.splitlines() if "autoscaling:" in line][-4:]:
-        run.results.add("the policy", said=line.split("autoscaling:")[1].strip()[:150])
+    for line in [line for line in up.log.splitlines() if "autoscaling of" in line][-4:]:
+        run.results.add("the policy", said=line.split("autoscaling of")[1].strip()[:150])
 
 
 def _has(up: Serving, model: str, replicas: int) -> bool:

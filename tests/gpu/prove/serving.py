@@ -25,6 +25,11 @@ SAID = {
     "loading_s": r"Model loading took [\d.]+ GiB memory and ([\d.]+) seconds",
     "kv_tokens": r"KV cache size: ([\d,]+) tokens",
     "kv_gib": r"Available KV cache memory: ([\d.]+) GiB",
+    "requested_gib": r"GPU memory utilization is \([\d.]+, ([\d.]+) GiB\)",
+    "device_gib": r"Free memory on device \([\d.]+/([\d.]+) GiB\)",
+    "consumed_gib": r"Actual usage is ([\d.]+) GiB for consumed memory",
+    "peak_gib": r"([\d.]+) GiB for peak activation",
+    "graphs_estimated_gib": r"\(actual\), ([\d.]+) GiB \(estimated\)",
     "graphs_s": r"Graph capturing finished in (\d+) secs",
     "graphs_gib": r"Graph capturing finished in \d+ secs, took ([\d.]+) GiB",
     "compile_s": r"torch.compile took ([\d.]+) s",
@@ -66,7 +71,7 @@ class Serving:
         }
 
     def forget(self) -> None:
-        """What was said is of a replica that is gone."""
+        """What was said is of a replica that is gone, or of another stage."""
         self._old = {name: len(numbers) for name, numbers in self._numbers().items()}
 
     def _numbers(self) -> dict[str, list[float]]:
@@ -136,7 +141,9 @@ def serving(
     file, log = folder / f"serve-{port}.yaml", folder / f"serve-{port}.log"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
     process = sessions.start([*SERVE, "run", str(file)], log, RAY_ADDRESS=address)
-    yield Serving(process, f"http://127.0.0.1:{port}", log, folder)
+    up = Serving(process, f"http://127.0.0.1:{port}", log, folder)
+    up.forget()
+    yield up
 
 
 def cluster_environment(folder: Path) -> dict[str, str]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from tests.gpu.prove import models, plan
 from tests.gpu.prove.calibrate import calibrate
+from tests.gpu.prove.documents import alone, over_two_nodes, vllm_of
 from tests.gpu.prove.documents import load as load_document
-from tests.gpu.prove.documents import over_two_nodes, vllm_of
 from tests.gpu.prove.run import Run
 from tests.gpu.prove.scale import scale
 from tests.gpu.prove.serving import RAY, Failed, free_port, serving
@@ -34,7 +34,7 @@ def deepseek(run: Run) -> None:
 
 
 def dense(run: Run) -> None:
-    """One GPU a replica: numbers, calibration, and from one replica to two and back."""
+    """One GPU a replica: from one replica to two and back, and numbers."""
     name = "dummy-dense-8b"
     folder = run.write(name, models.llama_8b(small=run.cpu))
     document = load_document("dense-8b", mode=run.mode, cpu=run.cpu)
@@ -43,12 +43,27 @@ def dense(run: Run) -> None:
         try:
             client = started(run, up, name)
             run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+            # First, since the bursts of what is measured order a second replica too.
+            run.step("scale", lambda: scale(run, up, client), needs_s=90)
             planned = plan.candidate(folder, vllm_of(document), f"1x{run.hardware}")
             run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
-            run.step("scale", lambda: scale(run, up, client), needs_s=90)
-            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=100)
         finally:
             up.keep(run.out / "dense")
+
+
+def calibration(run: Run) -> None:
+    """The same model and GPU, and never a second replica."""
+    name = "dummy-dense-8b"
+    run.write(name, models.llama_8b(small=run.cpu))
+    document = load_document("dense-8b", mode=run.mode, cpu=run.cpu)
+    alone(document)
+    run.results.title(f"Llama 8B's shape, its rates, {run.hardware}")
+    with serving(document, run.sessions) as up:
+        try:
+            client = started(run, up, name)
+            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=60)
+        finally:
+            up.keep(run.out / "calibration")
 
 
 def raylets(run: Run) -> None:
@@ -74,6 +89,7 @@ def raylets(run: Run) -> None:
 STAGES: dict[str, Callable[[Run], None]] = {
     "deepseek": deepseek,
     "dense": dense,
+    "calibration": calibration,
     "raylets": raylets,
 }
 

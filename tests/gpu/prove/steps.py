@@ -99,6 +99,7 @@ def kill(run: Run, up: Serving, client: Client) -> None:
     asking = threading.Thread(target=lambda: answers.append(client.burst(1, 32, 8000)))
     asking.start()
     up.until(lambda: up.metric("engine_running") >= 1, "running answer", 20)
+    time.sleep(1)  # some of its 8000 tokens
     os.kill(pid, signal.SIGKILL)
     began = time.monotonic()
     gone_s = up.until(lambda: not up.ready(client.model)["ready"], "unready model", 90)
