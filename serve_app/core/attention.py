@@ -50,6 +50,14 @@ class Attention(Protocol):
         """Values that a rank computes anew of each cached token that a chunk attends to."""
         ...
 
+    def chunk_values(self, tensor: int) -> float:
+        """Queries and outputs of one rank's heads for a token of a chunk."""
+        ...
+
+    def summed_values(self, tensor: int) -> float:
+        """What one rank's heads sum up for a token of a decode step."""
+        ...
+
     def exchanged_values(self, tensor: int) -> float:
         """Queries and sums of one rank's heads for a token: what ranks with other parts of the
         context (decode context parallelism) send each other."""
@@ -88,6 +96,12 @@ class GroupedHeads:
 
     def scratch_values(self, tensor: int) -> int:  # noqa: ARG002
         return 0
+
+    def chunk_values(self, tensor: int) -> float:
+        return 2 * self.size * self.heads / tensor
+
+    def summed_values(self, tensor: int) -> float:
+        return self.size * self.heads / tensor
 
     def exchanged_values(self, tensor: int) -> float:
         return 2 * self.size * self.heads / tensor
@@ -170,6 +184,12 @@ class Latent:
 
     def scratch_values(self, tensor: int) -> int:
         return self.heads // tensor * (self.nope + self.value)
+
+    def chunk_values(self, tensor: int) -> float:
+        return (self.nope + self.rope + self.value) * self.heads / tensor
+
+    def summed_values(self, tensor: int) -> float:
+        return self.kv_rank * self.heads / tensor
 
     def exchanged_values(self, tensor: int) -> float:
         return (2 * self.kv_rank + self.rope) * self.heads / tensor

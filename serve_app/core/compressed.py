@@ -71,6 +71,12 @@ class Compressed:
     def scratch_values(self, tensor: int) -> int:  # noqa: ARG002
         return 0
 
+    def chunk_values(self, tensor: int) -> float:
+        return 2 * self.size * self.heads / tensor
+
+    def summed_values(self, tensor: int) -> float:
+        return self.size * self.heads / tensor
+
     def exchanged_values(self, tensor: int) -> float:
         return 2 * self.size * self.heads / tensor
 

@@ -3,9 +3,11 @@
     kv = gpu_memory_utilization × memory − weights − activations − graphs − buffers − runtime
     kv_tokens = kv / bytes per token on one GPU, × data ranks, × decode context ranks
 
-Weights follow from the shape of the model or from its files. The rest is estimated:
-activations from the buffers that vLLM's profiling run allocates, graphs, NCCL and runtime
-from constants whose source stands beside them.
+Weights follow from the shape of the model or from its files. The other parts are what vLLM 0.32
+said of them on H100 (docs/log.md, 2026-11-25): DeepSeek-V3's layers, 6 and 10 of them, as TP2 with
+experts in Triton, and Llama 8B's shape as TP1 and TP2. Everything else is extrapolated by the
+formulas below: more ranks than two, data ranks, sparse attention, other kernels for experts,
+other graphs than those of decode steps.
 """
 
 from dataclasses import dataclass
@@ -14,13 +16,18 @@ from serve_app.core.layout import Candidate
 from serve_app.core.shape import Experts, Parts
 
 MIB, GIB = 1 << 20, 1 << 30
-# A guess: with the guesses below, V3 as TP8 leaves what deployments/deepseek.yaml reckons with.
-GRAPH_BYTES = 1.0 * GIB
-# By number of ranks, as AIConfigurator observed: ai-dynamo/aiconfigurator, systems/*.yaml.
-NCCL_BYTES = {1: 0, 2: 342 * MIB, 4: 392 * MIB}
-# CUDA context and libraries (551 MB, same source), and a guess at what the allocator cannot use.
-RUNTIME_BYTES = 1.5 * GIB
-HIDDEN_COPIES = 6  # residual, input, norm, output and two quantised copies of a layer
+# Of float32 sums in graphs, vLLM's estimate is 2.8 (MLA) and 2.2 (grouped heads) times one set.
+# Layers share them: 6 and 10 took the same.
+SUM_COPIES = 2.7
+SPLITS = 32  # vLLM's VLLM_FLASH_ATTN_MAX_NUM_SPLITS_FOR_CUDA_GRAPH
+LARGEST_GRAPH = 512  # of sequences, if max_num_seqs allows: vLLM's default
+# By number of ranks. Two: what TP2 of the 8B took beyond weights and what TP1 took, all-reduce
+# workspaces included. Four: the 50 MiB more that AIConfigurator observed (systems/*.yaml).
+COMMUNICATION_BYTES = {1: 0.0, 2: 0.75 * GIB, 4: 0.8 * GIB}
+# Kernels, cuBLAS and the sampler's state: what TP1 of the 8B took beyond its weights. The CUDA
+# context (0.5 GiB) lies outside of `gpu_memory_utilization`: vLLM begins to count after it.
+RUNTIME_BYTES = 0.41 * GIB
+HIDDEN_COPIES = 3  # residual, normed and summed
 LOGITS_BYTES = 10  # per vocabulary entry and sequence: bf16, float32, and the sampler's float32
 SCRATCH_TOKENS = 65_536  # vLLM's limit, mla_attention.py: determine_chunked_prefill_workspace_size
 SEQUENCES_IN_SCRATCH = 8
@@ -112,7 +119,7 @@ def footprint(candidate: Candidate) -> Footprint:
         usable=settings.gpu_memory_utilization * candidate.hardware.gpu.memory_bytes,
         weights=_weights_on_a_gpu(candidate),
         activations=_activations(candidate),
-        graphs=0.0 if settings.enforce_eager else GRAPH_BYTES,
+        graphs=0.0 if settings.enforce_eager else _graphs(candidate),
         buffers=_buffers(candidate),
         runtime=RUNTIME_BYTES,
         kv_bytes_per_token=kv_bytes_per_token(candidate),
@@ -159,34 +166,48 @@ def _weights_on_a_gpu(candidate: Candidate) -> Parts:
 
 
 def _activations(candidate: Candidate) -> float:
-    """The peak of a step with a full chunk, estimated.
+    """The peak of a step with a full chunk, and what the fused experts keep for one.
 
-    Hidden states; the buffers of the fused experts, tokens × experts per token × (hidden + half
-    of gate and up); keys and values of cached latents, computed anew for prefill; logits.
+    Hidden states beside the largest of: queries and outputs with the keys and values of cached
+    latents, computed anew for prefill; gate, up and their product of a dense layer. Or logits,
+    which are computed when those are gone.
     """
     shape, layout, settings = candidate.shape, candidate.layout, candidate.settings
     tokens = settings.max_num_batched_tokens
     hidden = HIDDEN_COPIES * tokens * shape.hidden * 2
     scratch = min(SEQUENCES_IN_SCRATCH * settings.max_model_len, SCRATCH_TOKENS)
-    attention = scratch * shape.attention.scratch_values(layout.tensor) * 2
-    logits = settings.max_num_seqs * shape.vocab * LOGITS_BYTES  # gathered on every rank
+    attention = 2 * (
+        tokens * shape.attention.chunk_values(layout.tensor)
+        + scratch * shape.attention.scratch_values(layout.tensor)
+    )
     dense = tokens * 3 * shape.width / layout.tensor * 2 if shape.dense_layers else 0
+    logits = settings.max_num_seqs * shape.vocab * LOGITS_BYTES  # gathered on every rank
     experts = _expert_buffers(shape.experts, tokens * layout.data, shape.hidden)
-    return hidden + max(attention, dense, experts) + logits
+    return max(hidden + max(attention, dense), logits) + experts
 
 
 def _expert_buffers(experts: Experts | None, tokens: int, hidden: int) -> float:
-    """Of the tokens of all data ranks, since vLLM's default all-to-all gathers them."""
+    """Of the tokens of all data ranks, since vLLM's default all-to-all gathers them: one for
+    gate and up, one for their product, each wide enough for the result (TritonExperts)."""
     if experts is None:
         return 0.0
-    return tokens * experts.per_token * (max(hidden, 2 * experts.width) + experts.width) * 2
+    widths = max(hidden, 2 * experts.width) + max(hidden, experts.width)
+    return tokens * experts.per_token * widths * 2
+
+
+def _graphs(candidate: Candidate) -> float:
+    """Of the largest decode step: attention over parts of the context keeps a sum of each."""
+    settings = candidate.settings
+    tokens = min(settings.max_num_seqs, LARGEST_GRAPH) * settings.drafted
+    sums = tokens * candidate.shape.attention.summed_values(candidate.layout.tensor)
+    return SUM_COPIES * SPLITS * sums * 4
 
 
 def _buffers(candidate: Candidate) -> float:
-    """NCCL's own, and the tokens of all data ranks where the experts are."""
+    """Of communication, and the tokens of all data ranks where the experts are."""
     layout, settings = candidate.layout, candidate.settings
-    nccl = NCCL_BYTES.get(layout.gpus, NCCL_BYTES[4])
+    ranks = COMMUNICATION_BYTES.get(layout.gpus, COMMUNICATION_BYTES[4])
     if layout.data == 1 or not candidate.shape.experts:
-        return nccl
+        return ranks
     gathered = layout.data * settings.max_num_batched_tokens * candidate.shape.hidden * 2
-    return nccl + 2 * gathered
+    return ranks + 2 * gathered

@@ -1,7 +1,8 @@
 """Every figure about a GPU, and where it is from.
 
-Memory is the decimal number of the data sheet. AIConfigurator reads the same numbers as GiB, 7 %
-more: a plan errs on the safe side. Flops are dense; FP8 or FP4 of 0 is that weights are widened
+Memory is what CUDA reports, since that is what `gpu_memory_utilization` is a share of: the smallest
+"total capacity" that PyTorch was seen to name, more than the GB of the data sheet and less than the
+same number of GiB. Flops are dense; FP8 or FP4 of 0 is that weights are widened
 to bf16. Links are of one direction: half of what data sheets call NVLink's bandwidth, PCIe 4.0
 ×16 where there is none. The network is one port for each GPU, of 400 Gb/s with Hopper, 800 with
 Blackwell, 200 with the rest, which often lack it.
@@ -11,18 +12,18 @@ from dataclasses import dataclass
 
 from serve_app.core.layout import Gpu
 
-# GB, TB/s; TFLOPS in bf16, fp8, fp4; GB/s to GPUs of the node, and to other nodes; the source.
+# GiB, TB/s; TFLOPS in bf16, fp8, fp4; GB/s to GPUs of the node, and to other nodes; the source.
 _TABLE = """
-H200     141  4.8    989     1979    0      450  50   NVIDIA H200 SXM data sheet
-H100-80  80   3.35   989     1979    0      450  50   NVIDIA H100 SXM data sheet
-B200     180  8.0    2250    4500    9000   900  100  NVIDIA DGX B200 data sheet, an eighth of it
-B300     288  7.75   2250    4500    14000  900  100  NVIDIA Blackwell Ultra data sheet
-A100-80  80   2.039  312     0       0      300  25   NVIDIA A100 SXM data sheet
-A100-40  40   1.555  312     0       0      300  25   NVIDIA A100 SXM data sheet
-MI300X   192  5.3    1307.4  2614.9  0      448  50   AMD Instinct MI300X data sheet; 7 × 64 GB/s
-L40S     48   0.864  362.05  733     0      32   25   NVIDIA L40S data sheet
-L4       24   0.3    121     242     0      32   25   NVIDIA L4 data sheet, without sparsity
-RTX4090  24   1.008  165.2   330.3   0      32   25   NVIDIA Ada white paper, FP32 accumulation
+H200     139.7  4.8    989     1979    0      450  50   NVIDIA H200 SXM data sheet
+H100-80  79.1   3.35   989     1979    0      450  50   NVIDIA H100 SXM data sheet
+B200     178.3  8.0    2250    4500    9000   900  100  NVIDIA DGX B200 data sheet, an eighth of it
+B300     267.6  7.75   2250    4500    14000  900  100  NVIDIA Blackwell Ultra data sheet
+A100-80  79.1   2.039  312     0       0      300  25   NVIDIA A100 SXM data sheet
+A100-40  39.2   1.555  312     0       0      300  25   NVIDIA A100 SXM data sheet
+MI300X   191.6  5.3    1307.4  2614.9  0      448  50   AMD Instinct MI300X data sheet; 7 × 64 GB/s
+L40S     44.3   0.864  362.05  733     0      32   25   NVIDIA L40S data sheet
+L4       22.0   0.3    121     242     0      32   25   NVIDIA L4 data sheet, without sparsity
+RTX4090  23.5   1.008  165.2   330.3   0      32   25   NVIDIA Ada white paper, FP32 accumulation
 """
 
 ALIASES = {"H100": "H100-80", "A100": "A100-80", "4090": "RTX4090"}
@@ -64,7 +65,7 @@ def _row(line: str) -> Row:
     memory, bandwidth, bf16, fp8, fp4, link, network = map(float, figures)
     gpu = Gpu(
         name=name,
-        memory_bytes=memory * 1e9,
+        memory_bytes=memory * 2**30,
         bandwidth_bytes_per_s=bandwidth * 1e12,
         bf16_flops=bf16 * 1e12,
         fp8_flops=fp8 * 1e12,

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from serve_app.core.layout import Hardware, Layout, Settings
-from serve_app.core.memory import GRAPH_BYTES, footprint, kv_bytes_per_token
+from serve_app.core.memory import GIB, footprint, kv_bytes_per_token
+from serve_app.core.shape import Shape
 from serve_app.core.weights import BF16, FP8, INT4, Format
 from tests.core.v3 import B200, H100, H200, LLAMA_8B, TWO_NODES_OF_H100, V3, V32, candidate, node
 
@@ -14,11 +15,11 @@ from tests.core.v3 import B200, H100, H200, LLAMA_8B, TWO_NODES_OF_H100, V3, V32
     ("layout", "hardware", "weights_gb", "million_tokens", "source"),
     [
         (Layout(8), node(H200), 84.1, 0.56, "deployments/deepseek.yaml"),
-        (Layout(data=8), node(H200), 101, 2.4, "2.6 with less for activations"),
+        (Layout(data=8), node(H200), 101, 1.74, "2.6 with 6 GB beside weights"),
         (Layout(8, 2), TWO_NODES_OF_H100, 42, 0.7, "half of the layers on each node"),
-        (Layout(16), TWO_NODES_OF_H100, 42, 0.36, ""),
+        (Layout(16), TWO_NODES_OF_H100, 42, 0.374, "0.36 with 6 GB beside weights"),
         (Layout(8), node(B200), 84.1, 1.07, ""),
-        (Layout(data=8), node(B200), 101, 6.5, "6.7 with less for activations"),
+        (Layout(data=8), node(B200), 101, 5.82, "6.7 with 6 GB beside weights"),
     ],
     ids=str,
 )
@@ -30,6 +31,37 @@ def test_v3_in_fp8(
     assert memory.weights.total / 1e9 == pytest.approx(weights_gb, rel=0.04)
     assert memory.kv_tokens / 1e6 == pytest.approx(million_tokens, rel=0.03), source
     assert memory.fits
+
+
+ON_H100 = replace(H100, memory_bytes=79.18 * GIB)
+DEEPSEEK = Settings(16384, max_num_seqs=128, max_num_batched_tokens=8192)
+DENSE = Settings(8192, max_num_seqs=256, max_num_batched_tokens=8192)
+
+
+@pytest.mark.parametrize(
+    ("shape", "form", "layout", "settings", "weights_gib", "kv_tokens"),
+    [
+        (replace(V3, layers=10), FP8, Layout(2), DEEPSEEK, 40.35, 2_390_928),
+        (replace(V3, layers=6), FP8, Layout(2), DEEPSEEK, 18.81, 7_332_992),
+        (LLAMA_8B, BF16, Layout(), DENSE, 15.0, 461_360),
+        (LLAMA_8B, BF16, Layout(2), replace(DENSE, enforce_eager=True), 7.54, 1_042_560),
+    ],
+    ids=["V3, 10 layers", "V3, 6 layers", "Llama 8B", "Llama 8B on two, eager"],
+)
+def test_what_vllm_said_on_h100(
+    shape: Shape,
+    form: Format,
+    layout: Layout,
+    settings: Settings,
+    weights_gib: float,
+    kv_tokens: int,
+) -> None:
+    memory = footprint(
+        candidate(layout, node(ON_H100, layout.gpus), shape=shape, form=form, settings=settings)
+    )
+
+    assert memory.weights.total / GIB == pytest.approx(weights_gib, rel=0.03)
+    assert memory.kv_tokens == pytest.approx(kv_tokens, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +109,12 @@ def test_mtp_takes_weights_and_a_layer_of_kv_cache() -> None:
 
 
 def test_no_graphs_in_eager_mode() -> None:
-    eager = Settings(65_536, enforce_eager=True)
-    found = footprint(candidate(Layout(8), node(H200), settings=eager))
+    eager, plain = (
+        footprint(candidate(Layout(8), node(H200), settings=Settings(65_536, enforce_eager=value)))
+        for value in (True, False)
+    )
 
-    assert found.graphs == 0 < GRAPH_BYTES
+    assert eager.graphs == 0 < plain.graphs
 
 
 def test_a_dense_model_on_one_gpu_has_no_experts_and_nobody_to_talk_to() -> None:
