@@ -33,7 +33,8 @@ def compare_memory(planned: Candidate, said: Mapping[str, float], results: Resul
     weights = sum(memory.parts[name] for name in WEIGHTS) / GIB
     results.compare("weights per GPU, GiB", weights, said.get("weights_gib", 0))
     if "kv_gib" in said:
-        usable = memory.usable / GIB
+        # As large as this GPU is, not as the table has it.
+        usable = said.get("requested_gib", memory.usable / GIB)
         taken = usable - said["kv_gib"] - said.get("weights_gib", 0)
         results.compare("neither weights nor KV, GiB", memory.taken / GIB - weights, taken)
     tokens = said.get("kv_tokens", 0)
@@ -97,7 +98,8 @@ def extrapolate(
     planned = sum(small.parts[name] for name in WEIGHTS)
     if not said.get("weights_gib") or not said.get("kv_gib"):
         return
-    other = small.usable - (said["kv_gib"] + said["weights_gib"]) * GIB
+    usable = said.get("requested_gib", small.usable / GIB)
+    other = (usable - said["kv_gib"] - said["weights_gib"]) * GIB
     weights = sum(large.parts[name] for name in WEIGHTS) * said["weights_gib"] * GIB / planned
     kv = large.usable - weights - other
     results.add(
