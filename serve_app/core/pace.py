@@ -16,6 +16,9 @@ from serve_app.core.answers import Answers
 
 WINDOW_S = 5.0
 BUCKET_S = 0.5
+LONGEST_BUCKET_S = (
+    2.0  # for a sequence alone on a slow engine, of which half a second has few tokens
+)
 FEWEST_TOKENS = 8  # of a bucket that may be the fastest; one step can be short by chance
 
 
@@ -29,6 +32,10 @@ class _Bucket:
     @property
     def tpot_s(self) -> float:
         return self.decoding_s / self.decoded if self.decoded >= FEWEST_TOKENS else math.inf
+
+    def is_whole(self, now: float) -> bool:
+        age_s = now - self.began_at
+        return age_s >= (BUCKET_S if self.decoded >= FEWEST_TOKENS else LONGEST_BUCKET_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Pace:
     ) -> None:
         """A step made so many tokens that are no first ones; each came so long after the one
         before it, `decoding_s` in all. It read prompts for `reading_s`."""
-        if not self._buckets or now - self._buckets[-1].began_at >= BUCKET_S:
+        if not self._buckets or self._buckets[-1].is_whole(now):
             if self._buckets:
                 self._fastest_s = min(self._fastest_s, self._buckets[-1].tpot_s)
             self._buckets.append(_Bucket(now))
