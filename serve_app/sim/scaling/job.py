@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from serve_app.core.request import Request
+from serve_app.sim.traffic import Arrival
+
 
 @dataclass(slots=True, eq=False)
 class Job:
@@ -20,3 +23,14 @@ class Job:
     since: int = field(default=0, init=False)
     joined: int = field(default=0, init=False)  # the step after which its prompt was read
     turn: int = field(default=0, init=False)  # counts preemptions, so that old milestones die
+
+
+@dataclass(slots=True)
+class Ongoing:
+    """A request that waits or runs; `index` is its place in the story."""
+
+    request: Request
+    arrival: Arrival
+    index: int
+    started_at: float = 0.0
+    first_at: float = 0.0

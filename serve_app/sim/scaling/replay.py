@@ -6,7 +6,7 @@ The queue, the forecast, the dispatcher and its routing are the gateway's own; r
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from serve_app.config import EngineTunables, GatewayTunables
 from serve_app.core.dispatch import SLACK, Assignment, Dispatcher
@@ -20,7 +20,7 @@ from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.engine import Replica
 from serve_app.sim.scaling.fleet import Order, Rates, Sample, Scaler, Seen, Slo, Story
 from serve_app.sim.scaling.gauges import Gauges
-from serve_app.sim.scaling.job import Job
+from serve_app.sim.scaling.job import Job, Ongoing
 from serve_app.sim.scaling.replicas import Member, Replicas
 from serve_app.sim.traffic import Arrival
 
@@ -41,17 +41,6 @@ class Setup:
     gateway: GatewayTunables = field(default_factory=GatewayTunables)
     engine: EngineTunables = field(default_factory=EngineTunables)
     tick_s: float = 1.0
-
-
-@dataclass(slots=True)
-class _Ongoing:
-    """A request that waits or runs; `index` is its place in the story."""
-
-    request: Request
-    arrival: Arrival
-    index: int
-    started_at: float = 0.0
-    first_at: float = 0.0
 
 
 def play(
@@ -84,7 +73,7 @@ class Replay:
         self._scaler = scaler
         self._on_progress = on_progress
         self._costs = self.dispatcher.queue.rules.costs
-        self._open: dict[str, _Ongoing] = {}
+        self._open: dict[str, Ongoing] = {}
         self._last_arrival_at = math.inf
         self._wanted = setup.initial
 
@@ -121,7 +110,7 @@ class Replay:
         except QueueFull:
             self.story.refused += 1
         else:
-            self._open[request.id] = _Ongoing(request, arrival, index)
+            self._open[request.id] = Ongoing(request, arrival, index)
             self._act()
         self._expect_next(rest)
 
@@ -239,9 +228,7 @@ class Replay:
     def _load(self, member: Member, arriving: float) -> ReplicaLoad:
         """What a replica reports to Serve."""
         engine, queue, now = member.engine, self.dispatcher.queue, self.clock.now
-        answers, alone_s = engine.answers, self._setup.rates.decode_step_s
         slowdown = self._setup.engine.slowdown
-        tpot_s, reading = member.meter.read(engine, now=now)
         return ReplicaLoad(
             running=engine.running + len(engine.waiting),
             slots=self.replicas.slots(member),
@@ -252,13 +239,8 @@ class Replay:
             kv_usage=engine.kv_usage,
             load_s=self._setup.load_s,
             token_s=self.gauges.slot_time.token_s,
-            tpot_s=tpot_s,
-            slow_tpot_s=answers.slow_s(now=now),
-            alone_tpot_s=alone_s,
             slowdown=slowdown,
-            answers_per_s=answers.per_s(now=now),
-            late=answers.late(slowdown * alone_s, now=now),
-            reading=reading,
+            **asdict(member.meter.timings(engine, slowdown=slowdown, now=now)),
         )
 
     def _sample(self) -> None:

@@ -1,6 +1,5 @@
 """The replicas of a replay: loading, ready, draining; what they cost."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,25 +9,7 @@ from serve_app.core.routing import Replica as Report
 from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.engine import Hears, Replica
 from serve_app.sim.scaling.fleet import Rates
-
-METER_S = 5.0
-
-
-class Meter:
-    """What one engine did lately, from its counters, over a sliding window."""
-
-    def __init__(self) -> None:
-        self._marks: deque[tuple[float, int, float, float]] = deque()
-
-    def read(self, engine: Replica, *, now: float) -> tuple[float, float]:
-        """TPOT, 0 where nothing decoded, and the share of the time in which it read prompts."""
-        self._marks.append((now, engine.decoded, engine.decoding_s, engine.reading_s))
-        while self._marks[0][0] < now - METER_S:
-            self._marks.popleft()
-        at, decoded, decoding_s, reading_s = self._marks[0]
-        decoded, decoding_s = engine.decoded - decoded, engine.decoding_s - decoding_s
-        reading = min(1.0, (engine.reading_s - reading_s) / (now - at)) if now > at else 0.0
-        return decoding_s / decoded if decoded else 0.0, reading
+from serve_app.sim.scaling.meter import Meter
 
 
 @dataclass(slots=True, eq=False)
