@@ -1,25 +1,26 @@
 """The cheapest schedule that reaches the target when it is played as a whole.
 
-For each load time, window and price there is a ladder of schedules, from the loosest to the
+How long a replica loads changes two things only: what is paid for, and that who is due again
+before a new one would have loaded is kept. So a schedule in which all who are due again within
+`keep_s` are kept is the same for every load time up to that, and is played once for them all.
+
+For each window, price and `keep_s` there is a ladder of schedules, from the loosest to the
 tightest: rung by rung fewer misses are allowed. The windows' misses are not quite those of the
 whole, so the loosest rung that reaches the target is sought by playing: what a rung missed says
-which to try next. It is taken for granted that a tighter rung of a ladder misses less. A ladder
-is left when its next rung costs more than what has reached the target already.
-
-How long a replica loads changes two things only: who is due again soon is kept, and loading is
-paid for. So load times whose schedules are then the same share what was played.
+which to try next. It is taken for granted that a tighter rung of a ladder misses less. One ladder
+goes ahead until it reaches the target, and tells the others where to begin. A ladder is left when
+its next rung costs more, at each load time, than what reaches the target there.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from serve_app.sim.scaling.ahead import loading_s, ordered, ready, replica_s
-from serve_app.sim.scaling.fleet import Schedule
+from serve_app.sim.scaling.ahead import loading_s, ready, replica_s
 from serve_app.sim.scaling.schedules import Table
 
-PRICES_S = (30.0, 120.0, 300.0, 900.0)
+PRICES_S = (120.0, 30.0, 300.0, 900.0)
+KEEPS_S = (300.0, 120.0, 30.0)
 SHARES = tuple(0.9**power for power in range(-4, 20))  # of the misses allowed: 1.5 to 0.14
 
 Serving = tuple[tuple[float, int], ...]  # how many serve from when on
@@ -34,42 +35,38 @@ class Whole:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A schedule for one load time, and where it is from."""
+    """A schedule, and where it is from."""
 
-    load_s: float
     window_s: float
     price_s: float
+    keep_s: float
     share: float
-    due: Schedule
+    serving: Serving
 
     def __str__(self) -> str:
         return (
-            f"windows of {self.window_s:g} s, {self.price_s:g} s for a replica that is added, "
-            f"{self.share:.2f} of the misses allowed"
+            f"windows of {self.window_s:g} s, {self.price_s:g} s for a replica that is added, kept "
+            f"if due within {self.keep_s:g} s, {self.share:.2f} of the misses allowed"
         )
 
-    @cached_property
-    def serving(self) -> Serving:
-        return tuple(ready(self.due, self.load_s))
-
-    def least_s(self, until_s: float) -> float:
+    def least_s(self, load_s: float, until_s: float) -> float:
         """Replica-seconds without those of draining."""
-        return replica_s(ordered(self.due, self.load_s), until_s)
+        return replica_s(self.serving, until_s) + loading_s(self.serving, load_s, until_s)
 
-    def cost_s(self, whole: Whole) -> float:
+    def cost_s(self, load_s: float, whole: Whole) -> float:
         """All replica-seconds."""
-        return whole.replica_s + loading_s(self.due, self.load_s, whole.seconds)
+        return whole.replica_s + loading_s(self.serving, load_s, whole.seconds)
 
 
 @dataclass
 class Ladder:
-    """Of one load time, window and price; a rung is a place in `SHARES`."""
+    """Of one window, price and `keep_s`; a rung is a place in `SHARES`."""
 
-    load_s: float
     window_s: float
     price_s: float
+    keep_s: float
     table: Table
     allowed: float
     loose: int = -1  # the tightest rung that is known to miss too much
@@ -84,11 +81,13 @@ class Ladder:
             return None
         rung = min(self.tight - 1, max(self.loose + 1, self.guess))
         if rung not in self._made:
-            due = self.table.schedule(self.price_s, SHARES[rung] * self.allowed)
-            self._made[rung] = Candidate(
-                self.load_s, self.window_s, self.price_s, SHARES[rung], due
-            )
+            self._made[rung] = self._candidate(SHARES[rung])
         return self._made[rung]
+
+    def _candidate(self, share: float) -> Candidate:
+        due = self.table.schedule(self.price_s, share * self.allowed)
+        serving = tuple(ready(due, self.keep_s))
+        return Candidate(self.window_s, self.price_s, self.keep_s, share, serving)
 
     def hear(self, candidate: Candidate, missed: int) -> None:
         """What came of one of its own."""
@@ -102,52 +101,78 @@ class Ladder:
 
 
 class Search:
-    """For one load time: play a `round`, `hear` what came of it, until there is none."""
+    """For several load times: play a `round`, `hear` what came of it, until there is none."""
 
     def __init__(
-        self, load_s: float, tables: Mapping[float, Table], *, allowed: float, seconds: float
+        self,
+        load_times_s: Sequence[float],
+        tables: Mapping[float, Table],
+        *,
+        allowed: float,
+        seconds: float,
     ) -> None:
-        self._load_s = load_s
+        self._load_times_s = load_times_s
         self._allowed = allowed
         self._seconds = seconds
         self._ladders = [
-            Ladder(load_s, window_s, price_s, table, allowed)
+            Ladder(window_s, price_s, keep_s, table, allowed)
             for window_s, table in tables.items()
-            for price_s in sorted(PRICES_S, key=lambda price_s: abs(price_s - load_s))
+            for keep_s in _keeps(load_times_s)
+            for price_s in PRICES_S
         ]
-        self._played: list[tuple[Candidate, Whole]] = []
+        self._played: dict[Candidate, Whole] = {}
 
-    def round(self) -> Sequence[Candidate]:
-        """Of each ladder what to play next, if it may be cheaper than the best so far. In the first
-        round only of one, which tells the others where to begin."""
+    def round(self) -> list[Candidate]:
+        """What to play next: of each ladder one, if it may be cheaper than the best so far."""
         return [candidate for _, candidate in self._open()]
 
-    def hear(self, asked: Iterable[Candidate], known: Mapping[Serving, Whole]) -> None:
-        """What came of the round. What others asked for may be good here too."""
+    def hear(self, known: Mapping[Serving, Whole]) -> None:
+        """What came of the round."""
+        is_ahead = self._is_ahead
         for ladder, candidate in list(self._open()):
-            ladder.hear(candidate, known[candidate.serving].missed)
-        if not self._played:
+            whole = self._played[candidate] = known[candidate.serving]
+            ladder.hear(candidate, whole.missed)
+        if is_ahead:
             for ladder in self._ladders:
                 ladder.guess = self._ladders[0].guess
-        for theirs in asked:
-            candidate = replace(theirs, load_s=self._load_s, due=theirs.serving)
-            if candidate.serving in known:
-                self._played.append((candidate, known[candidate.serving]))
 
-    def best(self) -> Candidate:
+    def best(self, load_s: float) -> Candidate:
         """The cheapest that reaches the target; if none does, the one that misses least."""
-        return min(self._played, key=self._rank)[0]
+        return min(self._of(load_s), key=lambda candidate: self._rank(candidate, load_s))
 
-    def _rank(self, played: tuple[Candidate, Whole]) -> tuple[float, float]:
-        candidate, whole = played
-        return max(self._allowed, whole.missed), candidate.cost_s(whole)
+    def _rank(self, candidate: Candidate, load_s: float) -> tuple[float, float]:
+        whole = self._played[candidate]
+        return max(self._allowed, whole.missed), candidate.cost_s(load_s, whole)
+
+    def _of(self, load_s: float) -> list[Candidate]:
+        return [candidate for candidate in self._played if candidate.keep_s >= load_s]
+
+    def _most_s(self, load_s: float) -> float:
+        ranks = (self._rank(candidate, load_s) for candidate in self._of(load_s))
+        return min((cost for missed, cost in ranks if missed <= self._allowed), default=math.inf)
+
+    @property
+    def _is_ahead(self) -> bool:
+        """Whether the first ladder still goes ahead."""
+        reached = any(whole.missed <= self._allowed for whole in self._played.values())
+        return not reached and self._ladders[0].next is not None
 
     def _open(self) -> Iterator[tuple[Ladder, Candidate]]:
-        most_s = min(
-            (found.cost_s(w) for found, w in self._played if w.missed <= self._allowed),
-            default=math.inf,
-        )
-        for ladder in self._ladders if self._played else self._ladders[:1]:
+        most_s = {load_s: self._most_s(load_s) for load_s in self._load_times_s}
+        for ladder in self._ladders[:1] if self._is_ahead else self._ladders:
             candidate = ladder.next
-            if candidate and candidate.least_s(self._seconds) < most_s:
+            if candidate and self._may_gain(candidate, most_s):
                 yield ladder, candidate
+
+    def _may_gain(self, candidate: Candidate, most_s: Mapping[float, float]) -> bool:
+        return any(
+            candidate.least_s(load_s, self._seconds) < most
+            for load_s, most in most_s.items()
+            if load_s <= candidate.keep_s
+        )
+
+
+def _keeps(load_times_s: Sequence[float]) -> list[float]:
+    """From the longest, which is good for all load times, to those that are good for the least."""
+    longer = [] if max(load_times_s) <= max(KEEPS_S) else [max(load_times_s)]
+    return [*longer, *(keep_s for keep_s in KEEPS_S if keep_s >= min(load_times_s))]

@@ -1,8 +1,8 @@
 """The oracle of each load time: somebody who knows the trace, and waits as long for a replica.
 
 What each window needs is found first, which is the same for all load times; then schedules
-are played as a whole, a round of all load times at once; then the cheapest of each once more,
-with its load time, for the report.
+are played as a whole, round by round; then the cheapest of each load time once more, with it,
+for the report.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,9 +27,9 @@ Stretch = tuple[Window, ...]
 
 def oracles(question: Question, workers: Workers, progress: Progress) -> list[Played]:
     """One for each load time."""
-    found = _search(question, workers, _tables(question, workers))
+    search = _search(question, workers, _tables(question, workers))
+    pieces = [(load_s, search.best(load_s)) for load_s in question.load_times_s]
     done = []
-    pieces = [search.best() for search in found]
     for _, oracle in workers.each(_final, pieces, ORACLE, seconds=question.traffic.seconds):
         progress.end(oracle)
         done.append(oracle)
@@ -61,18 +61,17 @@ def _needs(question: Question, stretch: Stretch, _: Reached) -> list[Misses]:
     return needs(list(arrivals), stretch, question.setup(0.0))
 
 
-def _search(question: Question, workers: Workers, tables: Mapping[float, Table]) -> list[Search]:
-    """All searches, at their end."""
+def _search(question: Question, workers: Workers, tables: Mapping[float, Table]) -> Search:
+    """At its end."""
     seconds = question.traffic.seconds
     allowed = (1 - question.attainment) * question.survey.requests
-    found = [Search(s, tables, allowed=allowed, seconds=seconds) for s in question.load_times_s]
+    search = Search(question.load_times_s, tables, allowed=allowed, seconds=seconds)
     known: dict[Serving, Whole] = {}
-    while asked := [candidate for search in found for candidate in search.round()]:
+    while asked := search.round():
         new = list(dict.fromkeys(c.serving for c in asked if c.serving not in known))
         known |= workers.each(_whole, new, f"{ORACLE}: {len(new)} schedules", seconds=seconds)
-        for search in found:
-            search.hear(asked, known)
-    return found
+        search.hear(known)
+    return search
 
 
 def _whole(question: Question, serving: Serving, reached: Reached) -> Whole:
@@ -83,8 +82,9 @@ def _whole(question: Question, serving: Serving, reached: Reached) -> Whole:
     return Whole(missed, story.replica_s, story.seconds)
 
 
-def _final(question: Question, best: Candidate, reached: Reached) -> Played:
-    scaler = Scheduled(best.due, best.load_s)
-    setup = question.setup(best.load_s, scaler.initial)
+def _final(question: Question, piece: tuple[float, Candidate], reached: Reached) -> Played:
+    load_s, best = piece
+    scaler = Scheduled(best.serving, load_s)
+    setup = question.setup(load_s, scaler.initial)
     story = play(question.traffic, scaler, setup, on_progress=reached)
-    return played(Policy(ORACLE), best.load_s, scaler.initial, story, how=str(best))
+    return played(Policy(ORACLE), load_s, scaler.initial, story, how=str(best))

@@ -26,7 +26,7 @@ def pareto(runs: Sequence[Played]) -> str:
         axes.set_title(f"load time {group[0].load_s:g} s")
         axes.set_xlabel("replica-hours ÷ oracle" if unit else "replica-hours")
         if max(done.measures.attainment for done in group) > _BOTTOM:
-            axes.set_ylim(bottom=max(axes.get_ylim()[0], _BOTTOM * 100))
+            axes.set_ylim(max(axes.get_ylim()[0], _BOTTOM * 100), 100.3)
     panels[0].set_ylabel("in time, %")
     panels[0].legend(fontsize=7)
     return svg(figure)

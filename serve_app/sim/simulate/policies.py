@@ -62,14 +62,14 @@ KINDS: Mapping[str, Kind] = {
     "serve-default": Kind(
         "ongoing requests ÷ slots",
         0.8,
-        (0.05, 0.1, 0.15, 0.2, 0.3, 0.5),
+        (0.02, 0.03, 0.04, 0.05, 0.1, 0.3),
         lambda on, target: ServeDefault(target * on.slots),
     ),
     "hpa-queue": Kind(
-        "waiting a replica", 5.0, (0.2, 0.5, 1.0, 2.0, 10.0), lambda _, target: HpaQueue(target)
+        "waiting a replica", 5.0, (0.5, 1.0, 2.0, 10.0, 20.0), lambda _, target: HpaQueue(target)
     ),
     "hpa-usage": Kind(
-        "slots in use", 0.8, (0.05, 0.1, 0.15, 0.2, 0.3, 0.5), lambda _, target: HpaUsage(target)
+        "slots in use", 0.8, (0.02, 0.03, 0.04, 0.05, 0.1, 0.3), lambda _, target: HpaUsage(target)
     ),
     "llm-d": Kind(
         "share of the SLO", 0.55, (0.6, 0.65, 0.7, 0.75, 0.8, 0.9), lambda _, target: LlmD(target)
@@ -77,7 +77,7 @@ KINDS: Mapping[str, Kind] = {
     "static-peak": Kind(
         "of the busiest window",
         1.0,
-        (0.6, 0.7, 0.8, 0.9, 1.1, 1.25),
+        (0.6, 0.75, 0.85, 1.1, 1.25, 1.5),
         lambda on, target: Static(math.ceil(target * on.peak - 1e-6)),
     ),
 }

@@ -63,7 +63,8 @@ def facts(question: Question, runs: Sequence[Played]) -> list[str]:
     )
     if question.slowdown != 1.0:
         replica += f"; {question.slowdown:.2f} times as slow as the deployment's, for --fleet"
-    begins = " or ".join(str(number) for number in sorted({done.initial for done in runs}))
+    counts = sorted({done.initial for done in runs})
+    begins = " to ".join(str(number) for number in dict.fromkeys((counts[0], counts[-1])))
     fleet = (
         f"{question.bounds.least} to {question.bounds.most} replicas, {begins} at first; "
         f"the busiest {question.survey.windows[0].seconds:.0f} s need {question.peak}"

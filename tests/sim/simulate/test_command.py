@@ -188,7 +188,7 @@ def test_a_sweep_has_each_policy_at_each_of_its_targets(trace, tmp_path, capsys)
     )
     assert len(points) == 14
     assert ("static-peak", "") in points
-    assert ("static-peak", "=0.9") in points
+    assert ("static-peak", "=0.85") in points
     assert "static-peak at its default: " in out
     page = file.read_text()
     assert page.count("<svg") == 3  # over time only the defaults
