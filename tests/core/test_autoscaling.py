@@ -153,40 +153,6 @@ def test_a_reason_says_what_waits_what_it_needs_and_by_when() -> None:
     assert "by 13:53:40 UTC, 1 loading" in reason
 
 
-@pytest.mark.parametrize(
-    ("ceiling", "held", "name"),
-    [
-        (UNLIMITED, 9, "max_replicas"),
-        (Ceiling(max_step=2), 3, "max_step"),
-        (Ceiling(replica_cost=20.0, max_cost=100.0), 5, "max_cost_per_hour"),
-        (Ceiling(replica_cost=20.0, max_cost=100.0, max_step=2), 3, "max_step"),
-    ],
-)
-def test_a_need_above_a_ceiling_is_held_and_the_reason_says_by_which(
-    ceiling: Ceiling, held: int, name: str
-) -> None:
-    policy = QueueDepthPolicy(replace(TARGETS, ceiling=ceiling))
-    busy = replace(report(10, depth=900, depth_tokens=900_000), reported_at=100.0)
-    said = policy.decide(Load([busy], 1, most=9), now=100.0)
-    said = policy.decide(Load([replace(busy, reported_at=101.0)], 1, most=9), now=101.0)
-
-    assert said.replicas == held
-    assert said.reason.endswith(f"held by {name}")
-
-
-def test_a_step_is_of_those_that_load_and_takes_nothing_back() -> None:
-    fleet = Fleet(target=1, ceiling=Ceiling(max_step=3))
-    assert fleet.holds(busy=20.0, seconds=15) == 1 + 3
-    assert fleet.holds(busy=20.0, seconds=15) == 4 + 3  # the first three serve by now
-    ordered = Load([replace(report(10, depth=99), reported_at=fleet.now)], 6)
-    assert Ceiling(max_step=2).of(ordered) == (6, "max_step")
-
-
-def test_the_least_is_kept_though_it_costs_too_much() -> None:
-    fleet = Fleet(target=3, least=3, ceiling=Ceiling(replica_cost=20.0, max_cost=30.0))
-    assert fleet.holds(busy=9.0, seconds=30) == 3
-
-
 def test_serve_asks_ten_times_a_second_and_hears_the_same() -> None:
     policy = QueueDepthPolicy(TARGETS)
     load = Load([replace(report(10), reported_at=100.0)], 1)
