@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from serve_app.core.report import Load
 
+CLOSE = 1e-9  # three replicas of 0.1 may cost 0.3
+
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
@@ -17,7 +19,7 @@ class Ceiling:
     def of(self, load: Load) -> tuple[int, str]:
         """The lowest of all limits, and its name. What is ordered already is no step."""
         step = max(load.target, len(load.replicas) + self.max_step)
-        paid = self.max_cost // self.replica_cost if self.replica_cost else math.inf
+        paid = self.max_cost / self.replica_cost + CLOSE if self.replica_cost else math.inf
         limits = [
             (float(load.most), "max_replicas"),
             (paid, "max_cost_per_hour"),

@@ -15,6 +15,7 @@ from tests.core.test_autoscaling import TARGETS, UNLIMITED, Fleet, report
     [
         (UNLIMITED, 9, "max_replicas"),
         (Ceiling(max_step=2), 3, "max_step"),
+        (Ceiling(replica_cost=0.1, max_cost=0.3), 3, "max_cost_per_hour"),
         (Ceiling(replica_cost=20.0, max_cost=100.0), 5, "max_cost_per_hour"),
         (Ceiling(replica_cost=20.0, max_cost=100.0, max_step=2), 3, "max_step"),
     ],
