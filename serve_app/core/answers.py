@@ -4,7 +4,6 @@ The mean over tokens hides who was late: a long prompt stops whoever decodes bes
 counts is each answer's own time per token, from its first to its last.
 """
 
-import bisect
 import math
 from collections import deque
 
@@ -33,17 +32,15 @@ class Answers:
 
     def slow_s(self, *, now: float) -> float:
         """Nineteen of twenty were at most so slow; 0 if none ended."""
-        found = self._sorted(now)
+        self._forget(now)
+        found = sorted(tpot_s for _, tpot_s in self._ended)
         return found[math.ceil(SLOW * len(found)) - 1] if found else 0.0
 
     def late(self, limit_s: float, *, now: float) -> float:
         """Share of those that were slower than that; 0 if none ended."""
-        found = self._sorted(now)
-        return 1 - bisect.bisect_right(found, limit_s) / len(found) if found else 0.0
-
-    def _sorted(self, now: float) -> list[float]:
         self._forget(now)
-        return sorted(tpot_s for _, tpot_s in self._ended)
+        late = sum(tpot_s > limit_s for _, tpot_s in self._ended)
+        return late / len(self._ended) if late else 0.0
 
     def _forget(self, now: float) -> None:
         while self._ended and self._ended[0][0] <= now - WINDOW_S:

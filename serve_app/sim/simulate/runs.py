@@ -11,7 +11,7 @@ from serve_app.sim.simulate.played import Played, played
 from serve_app.sim.simulate.policies import ORACLE, Policy
 from serve_app.sim.simulate.progress import Progress
 from serve_app.sim.simulate.question import Question
-from serve_app.sim.simulate.workers import Reached, Workers
+from serve_app.sim.simulate.workers import Reached, Workers, working
 
 Case = tuple[float, Policy, int]  # load time, who decides, and with how many replicas it begins
 
@@ -19,7 +19,7 @@ Case = tuple[float, Policy, int]  # load time, who decides, and with how many re
 def run(question: Question, *, jobs: int) -> list[Played]:
     """All of them, by load time and then as they were asked for."""
     progress = Progress()
-    with Workers(question, jobs, progress) as workers:
+    with working(question, jobs, progress) as workers:
         asks_oracle = Policy(ORACLE) in question.policies
         found = oracles(question, workers, progress) if asks_oracle else []
         found += _policies(

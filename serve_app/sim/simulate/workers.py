@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from serve_app.sim.simulate.progress import Progress
 from serve_app.sim.simulate.question import Question
@@ -15,25 +15,26 @@ Reached = Callable[[float], None]  # hears which second of the piece has come
 Work = Callable[[Question, Piece, Reached], Done]  # of a module, so that a process finds it
 
 
-class Workers:
+@contextmanager
+def working(question: Question, jobs: int, progress: Progress) -> Iterator["Workers"]:
     """`jobs` processes until the end of the block; with one job, none but this."""
+    pool = ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 else None
+    try:
+        yield Workers(question, pool, progress)
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
 
-    def __init__(self, question: Question, jobs: int, progress: Progress) -> None:
-        self._question = question
-        self._progress = progress
-        self._pool = ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 else None
 
-    def __enter__(self) -> Self:
-        return self
+class Workers:
+    """Who work at one question."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+    def __init__(
+        self, question: Question, pool: ProcessPoolExecutor | None, progress: Progress
     ) -> None:
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+        self._question = question
+        self._pool = pool
+        self._progress = progress
 
     def each(
         self, work: Work[Piece, Done], pieces: Sequence[Piece], title: str, *, seconds: float
