@@ -17,18 +17,20 @@ class PolicyKnobs(Knobs):
 
     target_late: float = Field(default=DEFAULT.late, gt=0, lt=1)
     """Share of answers whose tokens may take longer than `slowdown` says."""
-    caution: float = Field(default=DEFAULT.caution, gt=0, lt=1)
-    """Share of the past hour's growth, over the time that a replica loads, to be ready for."""
+    margin: float = Field(default=DEFAULT.margin, ge=0)
+    """Replicas beyond the peak, × √(the peak × (1 + load time ÷ 150 s)): for what may come."""
     load_time_s: float = Field(default=DEFAULT.load_s, gt=0)
     """From order to first request, until a replica of this deployment has said how long."""
     drain_s: float = Field(default=DEFAULT.drain_s, gt=0)
     """What waits when new replicas serve should be gone so long after."""
     burst_window_s: float = Field(default=DEFAULT.burst_s, gt=0)
-    """Load is a mean over so long; what arrives, too, while requests wait."""
+    """What is needed now is a mean over so long."""
     calm_window_s: float = Field(default=DEFAULT.calm_s, gt=0)
-    """What arrives is a mean over so long while nothing waits."""
+    """The peak is one of means over so long."""
     stabilization_s: float = Field(default=DEFAULT.stabilization_s, ge=0)
-    """Replicas are kept that were needed within so long, and so long after a restart."""
+    """Replicas are kept that were needed within so long, and `keep_load_times` × the load time."""
+    keep_load_times: float = Field(default=DEFAULT.keep, ge=0)
+    """A replica that is let go takes one of them to come back. As long after a restart, too."""
     max_age_s: float = Field(default=DEFAULT.max_age_s, gt=0)
     """Older numbers count as no data: the policy holds what there is."""
     max_step: int | None = Field(default=None, ge=1)
@@ -47,12 +49,13 @@ class PolicyKnobs(Knobs):
     def to_core(self) -> Targets:
         return Targets(
             late=self.target_late,
-            caution=self.caution,
+            margin=self.margin,
             load_s=self.load_time_s,
             drain_s=self.drain_s,
             burst_s=self.burst_window_s,
             calm_s=self.calm_window_s,
             stabilization_s=self.stabilization_s,
+            keep=self.keep_load_times,
             max_age_s=self.max_age_s,
             ceiling=Ceiling(
                 max_step=self.max_step or math.inf,

@@ -1,15 +1,18 @@
 """How many replicas the load deserves, given that what is ordered now serves in L seconds.
 
-    in use    what the replicas do, as a number of full ones; mean of the burst window
-    arriving  tokens per second ÷ what a full replica does; mean of the calm window, of the
-              burst window while somebody waits
-    now       the larger of the two + what waits ÷ `drain_s`
-    later     the larger of the two × growth + what will wait at now + L ÷ `drain_s`
+    in use    what the replicas do, as a number of full ones
+    arriving  tokens per second ÷ what a full replica does
+    level     the larger of the two
+    now       the level of the burst window + what waits ÷ `drain_s`
+    peak      the highest level of the calm window in the last `stabilization_s` + `keep` × L
+    later     peak + `margin` × √(peak × (1 + L ÷ DRIFT_S)) + what will wait at now + L ÷ `drain_s`
     need      the larger of now and later
 
 A full replica is one at which as many answers are late as `target_late` allows (core/capacity.py).
-More are ordered as soon as the need is higher than what is ordered, loading ones included.
-Some are let go when the highest need of the last `stabilization_s` is lower.
+What was needed lately may come back while a replica loads, so it is kept for some load times; and
+whoever comes at random is as far off as the root of how many come (square-root staffing: Halfin
+and Whitt, 1981), the more the longer one waits. More are ordered as soon as the need is higher than
+what is ordered, loading ones included.
 """
 
 import math
@@ -18,13 +21,14 @@ from dataclasses import dataclass, field
 
 from serve_app.core.capacity import Capacity
 from serve_app.core.ceiling import Ceiling
-from serve_app.core.growth import Growth
 from serve_app.core.load_time import LoadTime
+from serve_app.core.peak import Peak
 from serve_app.core.report import Load, ReplicaLoad
 from serve_app.core.window import Window
 
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
 LONGEST_LOOK_S = 5.0  # what one report may stand for
+DRIFT_S = 150.0  # after which the load has drifted as far as it is off by chance
 CLOSE = 1e-9
 
 
@@ -41,13 +45,14 @@ class Decision:
 class Targets:
     """What a policy aims at; see `config.PolicyKnobs` for each."""
 
-    late: float = 0.0275
-    caution: float = 0.9
+    late: float = 0.05
+    margin: float = 0.5
     load_s: float = 120.0
     drain_s: float = 30.0
-    burst_s: float = 15.0
-    calm_s: float = 45.0
+    burst_s: float = 5.0
+    calm_s: float = 20.0
     stabilization_s: float = 300.0
+    keep: float = 6.0
     max_age_s: float = 5.0
     ceiling: Ceiling = field(default_factory=Ceiling)
 
@@ -65,23 +70,42 @@ class Need:
         return max(self.now, self.later)
 
 
+class Means:
+    """Of what is in use, in replicas, and of what arrives, in tokens/s, over one window."""
+
+    def __init__(self, seconds: float) -> None:
+        self._in_use = Window(seconds)
+        self._arriving = Window(seconds)
+
+    def add(self, in_use: float, arriving: float, *, now: float) -> None:
+        self._in_use.add(in_use, now=now)
+        self._arriving.add(arriving, now=now)
+
+    @property
+    def in_use(self) -> float:
+        return self._in_use.mean()
+
+    @property
+    def arriving(self) -> float:
+        return self._arriving.mean()
+
+
 class QueueDepthPolicy:
     """Of one deployment. Its memory is of what it saw; the same history, the same answer."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._capacity = Capacity(targets.late)
-        self._growth = Growth(targets.caution)
         self._load_time = LoadTime(targets.load_s)
-        self._in_use = Window(targets.burst_s)
-        self._arriving = Window(targets.calm_s)
-        self._arriving_burst = Window(targets.burst_s)
-        self._needs = Window(targets.stabilization_s)
+        self._burst = Means(targets.burst_s)
+        self._calm = Means(targets.calm_s)
+        self._levels = Peak()
+        self._needs = Peak()
         self._began_at = math.inf
         self._looked_at = -math.inf
 
     def __repr__(self) -> str:
-        return f"<QueueDepthPolicy {self._capacity!r}, {self._growth!r}>"
+        return f"<QueueDepthPolicy {self._capacity!r}, {self._load_time!r}>"
 
     def decide(self, load: Load, *, now: float) -> Decision:
         """For reports in any order; `now` must not go back."""
@@ -102,30 +126,41 @@ class QueueDepthPolicy:
         load that is higher never says of itself that it is none."""
         if now - self._looked_at < LOOK_S:
             return self._need(fresh, serving, now)
-        self._in_use.add(self._capacity.usage(fresh) * serving / len(fresh), now=now)
+        in_use = self._capacity.usage(fresh) * serving / len(fresh)
         arriving = max(replica.arriving_tokens_per_s for replica in fresh)
-        self._arriving.add(arriving, now=now)
-        self._arriving_burst.add(arriving, now=now)
-        self._growth.add(self._level(self._arriving), now=now)
+        self._burst.add(in_use, arriving, now=now)
+        self._calm.add(in_use, arriving, now=now)
+        self._levels.add(self._level(self._calm.in_use, self._calm.arriving), now=now)
         need = self._need(fresh, serving, now)
-        self._needs.add(need.most, now=now)
+        self._needs.add(need.now, now=now)
         self._capacity.learn(fresh, seconds=min(now - self._looked_at, LONGEST_LOOK_S))
         self._looked_at = now
         return need
 
-    def _level(self, arriving: Window) -> float:
+    def _level(self, in_use: float, arriving: float) -> float:
         """The load in full replicas."""
         full = self._capacity.tokens_per_s
-        return max(self._in_use.mean(), arriving.mean() / full if full else 0.0)
+        return max(in_use, arriving / full if full else 0.0)
 
     def _need(self, fresh: Sequence[ReplicaLoad], serving: int, now: float) -> Need:
         waits_s = self._waits_s(fresh)
-        level = self._level(self._arriving_burst if waits_s else self._arriving)
+        arriving = self._burst.arriving if waits_s else self._calm.arriving
+        level = self._level(self._burst.in_use, arriving)
         load_s, drain_s = self._load_time.load_s, self._targets.drain_s
         served_s = self._load_time.served_by(now + load_s, serving=serving, now=now)
         will_wait_s = max(0.0, waits_s + level * load_s - served_s) if waits_s else 0.0
-        later = level * self._growth.factor(load_s, now=now) + will_wait_s / drain_s
+        later = self._foreseen(load_s, now) + will_wait_s / drain_s
         return Need(level + waits_s / drain_s, later, load_s)
+
+    def _foreseen(self, load_s: float, now: float) -> float:
+        """What the level may be by the time that what is ordered now serves."""
+        peak = self._levels.over(self._kept_s, now=now)
+        return peak + self._targets.margin * math.sqrt(peak * (1 + load_s / DRIFT_S))
+
+    @property
+    def _kept_s(self) -> float:
+        """For how long a replica is kept that was needed."""
+        return self._targets.stabilization_s + self._targets.keep * self._load_time.load_s
 
     def _waits_s(self, fresh: Sequence[ReplicaLoad]) -> float:
         """What waits, in seconds of a full replica; unknown until the first call has ended."""
@@ -133,13 +168,13 @@ class QueueDepthPolicy:
         return max(r.depth_tokens for r in fresh) / full if full else 0.0
 
     def _wanted(self, need: Need, load: Load, fresh: int, now: float) -> int:
-        wanted = math.ceil(need.most - CLOSE)
-        if wanted < load.target:
-            is_new = now - self._began_at < self._targets.stabilization_s
+        lately = self._needs.over(self._targets.stabilization_s, now=now)
+        wanted, kept = (math.ceil(most - CLOSE) for most in (need.most, max(lately, need.most)))
+        if kept < load.target:
+            is_new = now - self._began_at < self._kept_s
             is_partly_silent = fresh < len(load.replicas)  # who is silent may be the busiest
-            kept = math.ceil(max(self._needs.peak(), need.most) - CLOSE)
-            return load.target if is_new or is_partly_silent else min(load.target, kept)
-        return wanted
+            return load.target if is_new or is_partly_silent else kept
+        return max(wanted, load.target)
 
 
 def _reason(need: Need, load: Load, fresh: Sequence[ReplicaLoad], wanted: int, now: float) -> str:

@@ -9,8 +9,16 @@ slower answers is taken as affine in the sequences, and its slope is learned:
 
 That is a first guess, and `core.late` corrects it by how many answers were late in fact. A replica
 is full at that number or at its slots, whichever is smaller; when it reads prompts all the
-time; or when its KV cache is full. Tokens per second follow from Little's law: sequences ÷
-seconds in a slot per token, over the replicas that they kept busy.
+time; or when its KV cache is full.
+
+How much of a full replica's work is done is not the share of its sequences: who shares a replica
+with few others leaves it sooner, so that the same traffic is fewer sequences where there are more
+replicas. What comes and goes in a second, by Little's law, is sequences ÷ the time that each takes:
+
+    use = share × (1 + lost) ÷ (1 + lost × share)
+
+where a token of a full replica takes 1 + lost times as long as one alone. Tokens per second follow:
+sequences ÷ seconds in a slot per token, over the replicas that they kept busy.
 """
 
 import math
@@ -68,10 +76,14 @@ class Capacity:
     def usage(self, replicas: Sequence[ReplicaLoad]) -> float:
         """How many full replicas would do what these do."""
         sequences = self.sequences(replicas)
-        return math.fsum(
-            max(replica.running / sequences, replica.reading / READING, replica.kv_usage)
-            for replica in replicas
-        )
+        lost = self._lost(sequences, replicas)
+        return math.fsum(_use(replica, sequences, lost) for replica in replicas)
+
+    def _lost(self, sequences: float, replicas: Sequence[ReplicaLoad]) -> float:
+        """0 while nothing is known."""
+        alone_s = max(replica.alone_tpot_s for replica in replicas)
+        spare = max(replica.slowdown for replica in replicas) - 1
+        return min(spare, self._slope.value * sequences / alone_s) if alone_s else 0.0
 
     def learn(self, replicas: Sequence[ReplicaLoad], *, seconds: float) -> None:
         """From reports that hold for so long."""
@@ -93,6 +105,14 @@ class Capacity:
         spare_s = max((replica.slowdown - 1) * replica.alone_tpot_s for replica in replicas)
         slope_s = self._slope.value
         return spare_s / slope_s if slope_s and spare_s else math.inf
+
+
+def _use(replica: ReplicaLoad, sequences: float, lost: float) -> float:
+    """Of one that is full at so many. What is above full has not been served yet, and counts as
+    it is."""
+    share = max(replica.running / sequences, replica.kv_usage)
+    shared = share * (1 + lost) / (1 + lost * share)
+    return max(share, shared, replica.reading / READING)
 
 
 def _lost_s(replica: ReplicaLoad) -> float:

@@ -21,7 +21,3 @@ class Window:
     def mean(self) -> float:
         """0 when it is empty."""
         return sum(value for _, value in self._rows) / len(self._rows) if self._rows else 0.0
-
-    def peak(self) -> float:
-        """0 when it is empty."""
-        return max((value for _, value in self._rows), default=0.0)

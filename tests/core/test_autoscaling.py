@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.core.autoscaling import QueueDepthPolicy, Targets
-from serve_app.core.ceiling import Ceiling
 from serve_app.core.report import Load, ReplicaLoad
 
-TARGETS = Targets(load_s=20.0, stabilization_s=60.0)
+TARGETS = Targets(load_s=20.0, stabilization_s=40.0, keep=1.0)
+KEPT_S = 60  # and a load time
 SLOTS = 10
-UNLIMITED = Ceiling()
 TOKEN_S = 0.01  # a slot does 100 tokens a second, and a replica 1000
 
 
@@ -26,9 +25,9 @@ class Fleet:
     """A policy, replicas that load for 20 s, and a clock."""
 
     def __init__(
-        self, target: int = 1, least: int = 0, most: int = 100, ceiling: Ceiling = UNLIMITED
+        self, target: int = 1, least: int = 0, most: int = 100, targets: Targets = TARGETS
     ) -> None:
-        self.policy = QueueDepthPolicy(replace(TARGETS, ceiling=ceiling))
+        self.policy = QueueDepthPolicy(targets)
         self.now, self.target, self.least, self.most = 1000.0, target, least, most
         self.wanted = [target]
         self.backlog = 0.0  # tokens
@@ -59,8 +58,9 @@ class Fleet:
         return self.target
 
 
-def test_what_runs_needs_its_replicas_and_the_growth_that_is_usual() -> None:
-    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 × 1.16
+def test_what_runs_needs_its_replicas_and_a_margin_of_the_root_of_them() -> None:
+    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 + 0.5 × √(2 × 1.13)
+    assert Fleet(9).holds(busy=9.0, seconds=90) == 11  # 9 + 0.5 × √(9 × 1.13)
 
 
 def test_what_waits_is_needed_too() -> None:
@@ -115,7 +115,7 @@ def test_a_square_wave_takes_one_up_and_one_down_in_a_stabilization_window(
         fleet.holds(busy=0.9, seconds=half_s)
     steps = [after - before for before, after in pairwise(fleet.wanted)]
 
-    window = int(TARGETS.stabilization_s)
+    window = KEPT_S
     for at in range(max(1, len(steps) - window)):
         assert sum(step > 0 for step in steps[at : at + window]) <= 1
         assert sum(step < 0 for step in steps[at : at + window]) <= 1
@@ -123,8 +123,15 @@ def test_a_square_wave_takes_one_up_and_one_down_in_a_stabilization_window(
 
 def test_it_is_kept_what_was_needed_lately_and_what_was_there_at_birth() -> None:
     fleet = Fleet(target=6)
-    assert fleet.holds(busy=0.1, seconds=59) == 6
+    assert fleet.holds(busy=0.1, seconds=KEPT_S) == 6
     assert fleet.holds(busy=0.1, seconds=30) == 1
+
+
+def test_a_replica_is_kept_for_some_of_the_times_that_it_takes_to_load() -> None:
+    slow = Fleet(3, targets=replace(TARGETS, keep=10.0))
+    assert slow.holds(busy=2.0, seconds=60) == 3
+    assert slow.holds(busy=0.1, seconds=220) == 3
+    assert slow.holds(busy=0.1, seconds=90) == 1
 
 
 def test_old_numbers_and_none_hold() -> None:
@@ -135,7 +142,7 @@ def test_old_numbers_and_none_hold() -> None:
 
 def test_a_silent_replica_keeps_the_fleet_from_shrinking() -> None:
     fleet = Fleet(target=4)
-    fleet.holds(busy=0.0, seconds=59)
+    fleet.holds(busy=0.0, seconds=KEPT_S)
     for _ in range(30):
         fleet.now += 1.0
         silent, speaks = replace(report(), reported_at=0.0), report()

@@ -3,7 +3,7 @@
 import pytest
 
 from serve_app.core.capacity import Capacity
-from serve_app.core.growth import PRIOR, Growth
+from serve_app.core.peak import Peak
 from serve_app.core.report import ReplicaLoad
 from serve_app.core.window import Window
 
@@ -27,8 +27,29 @@ def test_a_token_that_gets_twice_as_slow_at_twenty_sequences_makes_twenty_full()
     capacity.learn(busy, seconds=1.0)
 
     assert capacity.sequences(busy) == pytest.approx(20)
-    assert capacity.usage(busy) == pytest.approx(0.5)
-    assert capacity.tokens_per_s == pytest.approx(10 / 0.01 / 0.5)
+    assert capacity.usage(busy) == pytest.approx(2 / 3)  # half of the slots, each for ¾ of the time
+    assert capacity.tokens_per_s == pytest.approx(10 / 0.01 / (2 / 3))
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 5, 20])
+def test_the_same_traffic_is_as_much_use_on_any_number_of_replicas(replicas: int) -> None:
+    """Of 10 ms + 0.5 ms for each that shares the replica, so full at 20; as much as one can do."""
+    capacity = Capacity(late=0.03)
+    per_s = 1000 / replicas  # tokens: 20 sequences ÷ 20 ms
+    running = per_s * 0.010 / (1 - per_s * 0.0005)
+    tpot_s = 0.010 + 0.0005 * running
+    reports = [report(round(running), slow_tpot_s=tpot_s, alone_tpot_s=0.010)] * replicas
+    for _ in range(100):
+        capacity.learn(reports, seconds=1.0)
+
+    assert capacity.usage(reports) == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_is_above_full_is_not_served_yet_and_counts_as_it_is() -> None:
+    capacity = Capacity(late=0.03)
+    capacity.learn([report(10, slow_tpot_s=0.015, alone_tpot_s=0.010)], seconds=1.0)
+
+    assert capacity.usage([report(60, alone_tpot_s=0.010)]) == pytest.approx(3.0)
 
 
 def test_before_an_answer_has_ended_all_tokens_tell() -> None:
@@ -54,26 +75,19 @@ def test_reading_prompts_and_a_full_cache_are_use_too() -> None:
     assert capacity.usage([report(1, kv_usage=0.7)]) == pytest.approx(0.7)
 
 
-def test_a_load_that_doubles_in_the_load_time_is_foreseen_once_it_was_seen_often() -> None:
-    growth = Growth(caution=0.9)
-    assert growth.factor(100.0, now=0.0) == 1 + 10 * PRIOR
-    for k in range(1000):
-        growth.add(2.0 if k % 24 < 12 else 1.0, now=k * 5.0)
-    assert growth.factor(60.0, now=5000.0) == pytest.approx(2.0)
-    assert "Growth" in repr(growth)
-
-
-def test_a_load_that_falls_does_not_make_the_need_smaller() -> None:
-    growth = Growth(caution=0.5)
-    for k in range(1000):
-        growth.add(1000.0 - k, now=k * 5.0)
-    assert growth.factor(60.0, now=5000.0) == 1.0
+def test_a_peak_is_of_as_long_as_is_asked_for() -> None:
+    peak = Peak()
+    assert peak.over(10.0, now=0.0) == 0.0
+    for at, value in ((0.0, 9.0), (5.0, 2.0), (6.0, 4.0)):
+        peak.add(value, now=at)
+    assert [peak.over(seconds, now=7.0) for seconds in (8.0, 2.0, 0.5)] == [9.0, 4.0, 0.0]
+    assert "0 numbers" in repr(peak)
 
 
 def test_a_window_forgets() -> None:
     window = Window(10.0)
-    assert (window.mean(), window.peak()) == (0.0, 0.0)
+    assert window.mean() == 0.0
     for at, value in ((0.0, 9.0), (5.0, 2.0), (12.0, 4.0)):
         window.add(value, now=at)
-    assert (window.mean(), window.peak()) == (3.0, 4.0)
+    assert window.mean() == 3.0
     assert "2 numbers" in repr(window)
