@@ -5,14 +5,14 @@
     level     the larger of the two
     now       the level of the burst window + what waits ÷ `drain_s`
     peak      the highest level of the calm window in the last `stabilization_s` + `keep` × L
-    later     peak + `margin` × √(peak × (1 + L ÷ DRIFT_S)) + what will wait at now + L ÷ `drain_s`
+    later     peak + `margin` × √peak × (1 + L ÷ 300 s) + what will wait at now + L ÷ `drain_s`
     need      the larger of now and later
 
 A full replica is one at which as many answers are late as `target_late` allows (core/capacity.py).
 What was needed lately may come back while a replica loads, so it is kept for some load times; and
 whoever comes at random is as far off as the root of how many come (square-root staffing: Halfin
-and Whitt, 1981), the more the longer one waits. More are ordered as soon as the need is higher than
-what is ordered, loading ones included.
+and Whitt, 1981), which costs more the longer help takes. More are ordered as soon as the need is
+higher than what is ordered, loading ones included.
 """
 
 import math
@@ -28,7 +28,7 @@ from serve_app.core.window import Window
 
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
 LONGEST_LOOK_S = 5.0  # what one report may stand for
-DRIFT_S = 150.0  # after which the load has drifted as far as it is off by chance
+DOUBLES_S = 300.0  # a load time that doubles the margin
 CLOSE = 1e-9
 
 
@@ -46,7 +46,7 @@ class Targets:
     """What a policy aims at; see `config.PolicyKnobs` for each."""
 
     late: float = 0.05
-    margin: float = 0.5
+    margin: float = 0.48
     load_s: float = 120.0
     drain_s: float = 30.0
     burst_s: float = 5.0
@@ -155,7 +155,7 @@ class QueueDepthPolicy:
     def _foreseen(self, load_s: float, now: float) -> float:
         """What the level may be by the time that what is ordered now serves."""
         peak = self._levels.over(self._kept_s, now=now)
-        return peak + self._targets.margin * math.sqrt(peak * (1 + load_s / DRIFT_S))
+        return peak + self._targets.margin * math.sqrt(peak) * (1 + load_s / DOUBLES_S)
 
     @property
     def _kept_s(self) -> float:

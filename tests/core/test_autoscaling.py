@@ -59,8 +59,8 @@ class Fleet:
 
 
 def test_what_runs_needs_its_replicas_and_a_margin_of_the_root_of_them() -> None:
-    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 + 0.5 × √(2 × 1.13)
-    assert Fleet(9).holds(busy=9.0, seconds=90) == 11  # 9 + 0.5 × √(9 × 1.13)
+    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 + 0.48 × √2 × 1.07
+    assert Fleet(9).holds(busy=9.0, seconds=90) == 11  # 9 + 0.48 × √9 × 1.07
 
 
 def test_what_waits_is_needed_too() -> None:
