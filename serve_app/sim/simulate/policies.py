@@ -13,7 +13,7 @@ from serve_app.sim.scaling.fleet import Scaler, Seen
 from serve_app.sim.scaling.rivals import HpaQueue, HpaUsage, LlmD, ServeDefault, Static
 
 ORACLE = "oracle"
-OURS = "target_late"  # the knob of queue-depth that is its target
+OURS = "margin"  # the knob of queue-depth that is its target
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "queue-depth": Kind(OURS, 0.0, (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2), _queue_depth),
+    "queue-depth": Kind(OURS, 0.0, (0.1, 0.2, 0.3, 0.6, 0.8, 1.0), _queue_depth),
     "serve-default": Kind(
         "ongoing requests ÷ slots",
         0.8,

@@ -68,17 +68,16 @@ def test_ours_has_serves_delays_around_it():
 
 
 def test_a_sweep_has_each_target_once_with_the_default_in_its_place():
-    knobs = PolicyKnobs.model_validate({OURS: 0.03})
+    knobs = PolicyKnobs.model_validate({OURS: 0.5})
     found = swept(parse("queue-depth,oracle"), knobs)
     assert [str(policy) for policy in found] == [
-        "queue-depth=0.002",
-        "queue-depth=0.005",
-        "queue-depth=0.01",
-        "queue-depth=0.02",
-        "queue-depth",
-        "queue-depth=0.05",
         "queue-depth=0.1",
         "queue-depth=0.2",
+        "queue-depth=0.3",
+        "queue-depth",
+        "queue-depth=0.6",
+        "queue-depth=0.8",
+        "queue-depth=1",
         "oracle",
     ]
 
