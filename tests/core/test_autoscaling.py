@@ -12,7 +12,7 @@ from serve_app.core.autoscaling import QueueDepthPolicy, Targets
 from serve_app.core.report import Load, ReplicaLoad
 
 TARGETS = Targets(load_s=20.0, stabilization_s=40.0, keep=1.0)
-KEPT_S = 60  # and a load time
+KEPT_S = int(TARGETS.stabilization_s + TARGETS.keep * TARGETS.load_s)
 SLOTS = 10
 TOKEN_S = 0.01  # a slot does 100 tokens a second, and a replica 1000
 
