@@ -5,10 +5,14 @@ the decoder knows these types and no others. The gateway numbers its calls and b
 number is never used again on its connection.
 """
 
+import math
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import msgspec
 
+from serve_app.core.pace import Timings
+from serve_app.core.report import ReplicaLoad
 from serve_app.core.routing import Replica
 from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Model
 from serve_app.errors import ERRORS, EngineError, RequestError
@@ -67,7 +71,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """Replica → gateway. `running` is by gateway, as this replica counts it; `slots` is how many
     typical sequences fit, `max_sequences` how many all gateways together may send, however
     small, and `quota` how many this one; None is any number. `start_s` is what the phases of its
-    start took."""
+    start took. An answer is late if a token takes `slowdown` times as long as alone."""
 
     replica: str
     model: Model
@@ -79,9 +83,23 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
     is_healthy: bool
     quota: int | None = None
     start_s: tuple[tuple[str, float], ...] = ()
+    timings: Timings = Timings()
+    slowdown: float = 2.0
 
-    def seen_by(self, gateway: str, *, now: float) -> Replica:
-        """A snapshot for `gateway`, which counts what it runs itself."""
+    def load(self, *, now: float) -> ReplicaLoad:
+        """How busy it is with what all gateways sent."""
+        return ReplicaLoad(
+            running=sum(load.sequences for load in self.running.values()),
+            slots=self.slots,
+            reported_at=now,
+            kv_usage=self.stats.kv_usage,
+            slowdown=self.slowdown,
+            **asdict(self.timings),
+        )
+
+    def seen_by(self, gateway: str, *, now: float, carries: float = math.inf) -> Replica:
+        """A snapshot for `gateway`, which counts what it runs itself; replicas are taken to carry
+        so many sequences in time."""
         others = [load for name, load in self.running.items() if name != gateway]
         running = sum(load.sequences for load in others)
         most = self.max_sequences
@@ -95,6 +113,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
             max_num_batched_tokens=self.capacity.max_num_batched_tokens,
             reserved_tokens=sum(load.tokens for load in others),
             kv_usage=self.stats.kv_usage,
+            carries=carries,
             is_healthy=self.is_healthy,
         )
 

@@ -3,9 +3,12 @@
 from pydantic import Field
 
 from serve_app.config.knobs import Knobs
+from serve_app.core.autoscaling import Targets
 from serve_app.core.queue import Bounds, Rules
 from serve_app.core.request import Costs
 from serve_app.core.tenant import Priority
+
+DEFAULT = Targets()
 
 
 class Shares(Knobs):
@@ -56,3 +59,6 @@ class Slots(Knobs):
     ttft_target_s: float = Field(default=2.0, gt=0)
     """Fewer requests are sent to a replica when its time to first token goes above this plus
     twice the request's own prefill; more again when it is below."""
+    target_late: float = Field(default=DEFAULT.late, ge=0, lt=1)
+    """With this share of late answers (see `slowdown`) a replica is full. When all are, requests on
+    top go to one of them, so that the others stay in time; 0 spreads them over all."""

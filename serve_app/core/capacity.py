@@ -19,6 +19,9 @@ replicas. What comes and goes in a second, by Little's law, is sequences ÷ the 
 
 where a token of a full replica takes 1 + lost times as long as one alone. Tokens per second follow:
 sequences ÷ seconds in a slot per token, over the replicas that they kept busy.
+
+Who ends now ran beside those of half a minute, and on a replica that fills up these are fewer than
+run there now. So what is above full says nothing of the slope, and counts as full for `core.late`.
 """
 
 import math
@@ -87,18 +90,20 @@ class Capacity:
 
     def learn(self, replicas: Sequence[ReplicaLoad], *, seconds: float) -> None:
         """From reports that hold for so long."""
-        decoding = [r for r in replicas if r.alone_tpot_s and r.running]
-        self._slope.add(
-            math.fsum(_lost_s(r) * r.running for r in decoding),
-            math.fsum(r.running**2 for r in decoding),
-            seconds=seconds,
-        )
+        full = self.sequences(replicas)
+        decoding = [r for r in replicas if r.alone_tpot_s and 0 < r.running <= full]
+        if decoding:
+            self._slope.add(
+                math.fsum(_lost_s(r) * r.running for r in decoding),
+                math.fsum(r.running**2 for r in decoding),
+                seconds=seconds,
+            )
         token_s = max(replica.token_s for replica in replicas)
         usage = self.usage(replicas)
         if token_s and usage > LEAST_USAGE:
             served = sum(replica.running for replica in replicas) / token_s
             self._rate.add(served, usage, seconds=seconds)
-        self._late.learn(replicas, seconds=seconds)
+        self._late.learn(replicas, full=full, seconds=seconds)
 
     def _in_time(self, replicas: Sequence[ReplicaLoad]) -> float:
         """Infinitely many while nothing is known."""
@@ -108,11 +113,9 @@ class Capacity:
 
 
 def _use(replica: ReplicaLoad, sequences: float, lost: float) -> float:
-    """Of one that is full at so many. What is above full has not been served yet, and counts as
-    it is."""
+    """Of one that is full at so many."""
     share = max(replica.running / sequences, replica.kv_usage)
-    shared = share * (1 + lost) / (1 + lost * share)
-    return max(share, shared, replica.reading / READING)
+    return max(share * (1 + lost) / (1 + lost * share), replica.reading / READING)
 
 
 def _lost_s(replica: ReplicaLoad) -> float:

@@ -161,12 +161,13 @@ class Dispatcher:
         """Evict what is late, then give whoever is next a slot until none is free."""
         evictions = tuple(self.queue.evict(now=now))
         usable = self.routing.usable(self.replicas, now=now) if len(self.queue) else ()
+        is_over = self.routing.is_over(usable)
         open_ = {replica.id: replica for replica in usable if self.routing.is_open(replica)}
         held: set[tuple[Priority, str]] = set()
         assignments = []
         while open_ and (request := self.queue.first(held)) is not None:
             may_fill = self.queue.may_use_headroom(request)
-            replica = self.routing.pick(request, open_.values(), may_fill=may_fill)
+            replica = self.routing.pick(request, open_.values(), may_fill=may_fill, is_over=is_over)
             if replica is None:
                 if len(held) == MOST_CLAIMS:
                     break

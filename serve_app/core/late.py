@@ -39,11 +39,11 @@ class LateShare:
         ended = self._ended + PRIOR_ANSWERS * guess**GROWS
         return float((self._allowed * ended / late) ** (1 / GROWS))
 
-    def learn(self, replicas: Sequence[ReplicaLoad], *, seconds: float) -> None:
-        """From reports that hold for so long."""
+    def learn(self, replicas: Sequence[ReplicaLoad], *, full: float, seconds: float) -> None:
+        """From reports that hold for so long; what is above `full` counts as that many."""
         keeps = math.exp(-seconds / FORGETS_S)
         told = [r for r in replicas if r.late <= OVERLOADED]
         late = math.fsum(r.late * r.answers_per_s for r in told)
-        ended = math.fsum(r.answers_per_s * max(1, r.running) ** GROWS for r in told)
+        ended = math.fsum(r.answers_per_s * min(full, max(1, r.running)) ** GROWS for r in told)
         self._late = keeps * self._late + late * seconds
         self._ended = keeps * self._ended + ended * seconds

@@ -42,12 +42,12 @@ class _Bucket:
 class Timings:
     """Of an engine, lately; what is unknown is 0."""
 
-    tpot_s: float
-    alone_tpot_s: float
-    reading: float
-    slow_tpot_s: float  # nineteen of twenty answers were at most so slow
-    answers_per_s: float  # that ended
-    late: float  # share of them whose tokens took more than `slowdown` times as long as alone
+    tpot_s: float = 0.0
+    alone_tpot_s: float = 0.0
+    reading: float = 0.0
+    slow_tpot_s: float = 0.0  # nineteen of twenty answers were at most so slow
+    answers_per_s: float = 0.0  # that ended
+    late: float = 0.0  # share of them whose tokens took more than `slowdown` times as long as alone
 
 
 class Pace:

@@ -4,14 +4,22 @@ A replica has room for a request when its sequences fit into the free slots, and
 expected to need of the KV cache fits beside what the running ones are expected to need, so
 that vLLM never preempts. A request that is larger than any replica fits an idle one.
 
+When more run than all replicas carry in time, what is too much goes where most are: else each has
+its share of it, and all answers are late, where most could be in time.
+
 A scorer maps candidates to numbers in [0, 1]; 1 is best. Scores are summed by weight.
 Adding a signal means adding one function, never editing another.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from serve_app.core.request import Request
+
+# Of what a replica carries in time, while what is too much runs elsewhere. It carries more while
+# they come and go; here whoever leaves is followed at once.
+SPARED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Replica:
     max_num_batched_tokens: int = 0  # prompt tokens that it reads in a step; 0 is unknown
     prefill_tokens: int = 0  # prompt tokens that it was sent and has not read yet
     kv_usage: float = 0.0
+    carries: float = math.inf  # sequences with which its answers are in time; inf is unknown
     is_healthy: bool = True
 
     @property
@@ -85,11 +94,22 @@ class Routing:
             not reads or replica.prefill_tokens < reads
         )
 
+    def is_over(self, replicas: Iterable[Replica]) -> bool:
+        """Whether together they run more than they carry in time."""
+        return math.fsum(r.running - r.carries for r in replicas) >= 0
+
     def pick(
-        self, request: Request, replicas: Iterable[Replica], *, may_fill: bool = False
+        self,
+        request: Request,
+        replicas: Iterable[Replica],
+        *,
+        may_fill: bool = False,
+        is_over: bool = False,
     ) -> Replica | None:
-        """The best replica with room for `request`; None when there is none."""
+        """The best replica with room for `request`, where all together are over or not; None
+        when there is none."""
         candidates = [r for r in replicas if self.has_room(request, r, may_fill=may_fill)]
+        candidates = _spared(candidates) if is_over else candidates
         if len(candidates) < 2:
             return candidates[0] if candidates else None
         totals = [0.0] * len(candidates)
@@ -114,3 +134,9 @@ class Routing:
 
     def _kept(self, replica: Replica, may_fill: bool) -> int:
         return 0 if may_fill else int(self.slot_headroom * replica.slots)
+
+
+def _spared(replicas: Sequence[Replica]) -> list[Replica]:
+    """Those that stay in time with one more; the one with the most sequences if none does."""
+    spared = [replica for replica in replicas if replica.running < SPARED * replica.carries]
+    return spared or sorted(replicas, key=lambda replica: (replica.running, replica.id))[-1:]

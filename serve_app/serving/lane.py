@@ -19,6 +19,7 @@ from typing import Protocol
 from serve_app.channel.wire import Report
 from serve_app.config import GatewayTunables
 from serve_app.core.admission import Admission, Asked, Permit, Used
+from serve_app.core.carried import Carried
 from serve_app.core.dispatch import Dispatcher, Place
 from serve_app.core.queue import WaitingQueue
 from serve_app.core.request import Request
@@ -120,6 +121,7 @@ class Lane:
         self._retries = tunables.retries
         self._dispatcher.queue.rules = tunables.queue.to_core()
         self._dispatcher.ttft_target_s = tunables.slots.ttft_target_s
+        self._carried = Carried(tunables.slots.target_late)
         self._dispatcher.routing = Routing(
             stale_after_s=tunables.stale_after_s, kv_headroom=tunables.slots.kv_headroom
         )
@@ -132,7 +134,10 @@ class Lane:
         self._reports = {name: report for name, report in known.items() if name in in_service}
         for report in reports:
             self._admission.max_model_len = report.capacity.max_model_len
-        self._dispatcher.observe(report.seen_by(self.gateway, now=now) for report in reports)
+        carries = self._carried.hear([report.load(now=now) for report in reports], now=now)
+        self._dispatcher.observe(
+            report.seen_by(self.gateway, now=now, carries=carries) for report in reports
+        )
         self._dispatcher.retain(in_service)
         self.dispatch()
 

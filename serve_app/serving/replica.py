@@ -21,6 +21,7 @@ from serve_app.channel.tls import server_context
 from serve_app.channel.wire import Beat, Report
 from serve_app.config import EngineArgs, EngineTunables
 from serve_app.core.concurrency import slots, typical
+from serve_app.core.pace import Timings
 from serve_app.core.quota import Demand, quotas
 from serve_app.core.start import words
 from serve_app.engine.loading import within
@@ -100,14 +101,15 @@ class EngineReplica:
             is_healthy=self._is_healthy() and not self._channel.is_draining,
             quota=self._quota(gateway),
             start_s=tuple(self._engine.phases.seconds.items()),
+            timings=self._timings(),
+            slowdown=self._tunables.slowdown,
         )
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the policy reads; see `serving.autoscaler`. Serve disables this hook for good
         when it raises, so it only adds numbers up."""
-        stats, now = self._engine.stats(), time.monotonic()
-        timings = self._engine.pace.timings(slowdown=self._tunables.slowdown, now=now)
-        own = asdict(timings) | {
+        stats = self._engine.stats()
+        own = asdict(self._timings()) | {
             "running": float(sum(load.sequences for load in self._channel.running.values())),
             "waiting": float(stats.waiting),
             "kv_usage": stats.kv_usage,
@@ -139,6 +141,9 @@ class EngineReplica:
             self._channel.close()
         if hasattr(self, "_engine"):
             await self._engine.shutdown()
+
+    def _timings(self) -> Timings:
+        return self._engine.pace.timings(slowdown=self._tunables.slowdown, now=time.monotonic())
 
     def _fresh_depths(self) -> dict[str, Beat]:
         """What gateways that live have said last."""

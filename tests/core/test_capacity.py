@@ -45,11 +45,22 @@ def test_the_same_traffic_is_as_much_use_on_any_number_of_replicas(replicas: int
     assert capacity.usage(reports) == pytest.approx(1.0, abs=0.1)
 
 
-def test_what_is_above_full_is_not_served_yet_and_counts_as_it_is() -> None:
+def test_a_replica_that_is_too_full_does_no_more_than_its_tokens_say() -> None:
+    """At three times full a token takes twice as long as at full: 3 × 2 ÷ 4."""
     capacity = Capacity(late=0.03)
     capacity.learn([report(10, slow_tpot_s=0.015, alone_tpot_s=0.010)], seconds=1.0)
 
-    assert capacity.usage([report(60, alone_tpot_s=0.010)]) == pytest.approx(3.0)
+    assert capacity.usage([report(60, alone_tpot_s=0.010)]) == pytest.approx(1.5)
+
+
+def test_a_replica_that_fills_up_does_not_look_larger_while_its_answers_are_young() -> None:
+    capacity = Capacity(late=0.03)
+    capacity.learn([report(10, slow_tpot_s=0.015, alone_tpot_s=0.010)], seconds=1.0)
+    young = [report(90, slow_tpot_s=0.015, alone_tpot_s=0.010)]
+    for _ in range(60):
+        capacity.learn(young, seconds=1.0)
+
+    assert capacity.sequences(young) == pytest.approx(20)
 
 
 def test_before_an_answer_has_ended_all_tokens_tell() -> None:

@@ -1,5 +1,7 @@
 """How many sequences may share a replica before too many answers are late."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +14,10 @@ def report(running: int, late: float, answers_per_s: float = 2.0) -> ReplicaLoad
     return ReplicaLoad(running, 100, 0.0, late=late, answers_per_s=answers_per_s)
 
 
-def learned(running: int, late: float, seconds: int = 3600) -> LateShare:
+def learned(running: int, late: float, seconds: int = 3600, full: float = math.inf) -> LateShare:
     share = LateShare(0.03)
     for _ in range(seconds):
-        share.learn([report(running, late)] * 2, seconds=1.0)
+        share.learn([report(running, late)] * 2, full=full, seconds=1.0)
     return share
 
 
@@ -36,6 +38,12 @@ def test_that_none_is_late_lets_more_in_than_was_guessed() -> None:
 
 def test_an_overloaded_replica_tells_nothing() -> None:
     assert learned(40, 0.5).sequences(25.0) == pytest.approx(25.0)
+
+
+def test_what_is_above_full_counts_as_full_and_still_lets_more_in() -> None:
+    """Nobody is late yet on a replica that just filled up; how many it carries is not known."""
+    assert learned(90, 0.0, full=30.0).sequences(30.0) == learned(30, 0.0).sequences(30.0)
+    assert learned(90, 0.0, full=30.0).sequences(30.0) > 30.0
 
 
 @given(st.floats(1.0, 200.0), st.integers(1, 100), st.floats(0.0, 0.05), st.floats(0.0, 0.05))

@@ -1,9 +1,13 @@
 """Filter, score, pick: as tables."""
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serve_app.core.request import Request
-from serve_app.core.routing import Replica, Routing, free_kv, free_slots
+from serve_app.core.routing import SPARED, Replica, Routing, free_kv, free_slots
 
 ROUTING = Routing(kv_headroom=0.1, slot_headroom=0.1)
 
@@ -19,6 +23,7 @@ def replica(
     reads: int = 0,
     prefill_tokens: int = 0,
     seen_at: float = 0.0,
+    carries: float = math.inf,
     is_healthy: bool = True,
 ) -> Replica:
     return Replica(
@@ -31,6 +36,7 @@ def replica(
         max_num_batched_tokens=reads,
         prefill_tokens=prefill_tokens,
         kv_usage=kv_usage,
+        carries=carries,
         is_healthy=is_healthy,
     )
 
@@ -135,3 +141,49 @@ def test_scores_lie_between_none_and_all() -> None:
 
     assert list(free_slots(request(), replicas)) == [1.0, 0.0]
     assert list(free_kv(request(), replicas)) == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("running", "carries", "wanted", "why"),
+    [
+        ((8, 6, 4), 8, "c", "18 run of 24 that are carried: the least busy"),
+        ((12, 7, 5), 8, "c", "24 run: the least busy of those below 6"),
+        ((14, 6, 6), 8, "a", "all are above it: where they are late anyway"),
+        ((20, 6, 6), 8, "c", "and once that one is full, of the others the last by name"),
+        ((14, 9, 8), math.inf, "c", "nothing is known"),
+    ],
+)
+def test_overload_makes_one_replica_late_and_spares_the_others(
+    running: tuple[int, ...], carries: float, wanted: str, why: str
+) -> None:
+    fleet = [
+        replica(name, running=n, kv_tokens=0, carries=carries)
+        for name, n in zip("abc", running, strict=True)
+    ]
+    picked = Routing().pick(request(), fleet, may_fill=True, is_over=Routing().is_over(fleet))
+    assert picked is not None, why
+    assert picked.id == wanted, why
+
+
+@given(st.integers(2, 6), st.floats(4.0, 15.0), st.integers(1, 150))
+def test_in_overload_no_more_than_one_replica_fills_up_at_a_time(
+    count: int, carries: float, requests: int
+) -> None:
+    """Whoever comes is sent on, and nobody leaves."""
+    names = "abcdef"[:count]
+    running = dict.fromkeys(names, 0)
+    for _ in range(min(requests, 20 * count)):
+        fleet = [replica(n, running=running[n], kv_tokens=0, carries=carries) for n in names]
+        over = Routing().is_over(fleet)
+        picked = Routing().pick(request(), fleet, may_fill=True, is_over=over)
+        assert picked is not None
+        running[picked.id] += 1
+    filling = [n for n in running.values() if math.ceil(carries) + 1 < n < 20]
+    assert len(filling) <= 1
+    assert SPARED < 1
+
+
+def test_nobody_has_room_in_overload_either() -> None:
+    fleet = [replica(running=20, carries=4)]
+    assert Routing().is_over(fleet)
+    assert Routing().pick(request(), fleet, is_over=True) is None

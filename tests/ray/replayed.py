@@ -11,7 +11,8 @@ from serve_app.core.load_time import LoadTime
 from serve_app.core.report import Load, ReplicaLoad
 from serve_app.serving.screen import screen
 from serve_app.sim.scaling.fleet import Slo
-from serve_app.sim.scaling.replay import Replay, Setup
+from serve_app.sim.scaling.replay import Replay
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.simulate.deployment import deployment
 from serve_app.sim.simulate.policies import Ground, Policy
 from serve_app.sim.simulate.question import Bounds, setup

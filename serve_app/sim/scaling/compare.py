@@ -12,8 +12,9 @@ from serve_app.calibration.points import Load
 from serve_app.config import EngineTunables, GatewayTunables
 from serve_app.sim.scaling.fleet import Rates, Slo
 from serve_app.sim.scaling.measures import percentiles
-from serve_app.sim.scaling.replay import Setup, play
+from serve_app.sim.scaling.replay import play
 from serve_app.sim.scaling.rivals import Static
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
 _NEVER_S = 1e9

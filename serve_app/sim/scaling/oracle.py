@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from serve_app.sim.scaling import demand
 from serve_app.sim.scaling.ahead import Scheduled
-from serve_app.sim.scaling.replay import Setup, play
+from serve_app.sim.scaling.replay import play
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
 WARM_UP_S = 60.0

@@ -6,9 +6,9 @@ The queue, the forecast, the dispatcher and its routing are the gateway's own; r
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
-from serve_app.config import EngineTunables, GatewayTunables
+from serve_app.core.carried import Carried
 from serve_app.core.dispatch import SLACK, Assignment, Dispatcher
 from serve_app.core.forecast import Forecast
 from serve_app.core.queue import WaitingQueue
@@ -18,29 +18,15 @@ from serve_app.core.routing import Routing
 from serve_app.errors import QueueFull
 from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.engine import Replica
-from serve_app.sim.scaling.fleet import Order, Rates, Sample, Scaler, Seen, Slo, Story
+from serve_app.sim.scaling.fleet import Order, Sample, Scaler, Seen, Story
 from serve_app.sim.scaling.gauges import Gauges
 from serve_app.sim.scaling.job import Job, Ongoing
 from serve_app.sim.scaling.replicas import Member, Replicas
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
 BEAT_S = 0.5
 SAMPLE_EVERY_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A deployment, as far as scaling is concerned."""
-
-    rates: Rates
-    load_s: float
-    least: int = 1
-    most: int = 16
-    initial: int = 1
-    slo: Slo = field(default_factory=Slo)
-    gateway: GatewayTunables = field(default_factory=GatewayTunables)
-    engine: EngineTunables = field(default_factory=EngineTunables)
-    tick_s: float = 1.0
 
 
 def play(
@@ -65,6 +51,7 @@ class Replay:
             Routing(stale_after_s=tunables.stale_after_s, kv_headroom=slots.kv_headroom),
             ttft_target_s=slots.ttft_target_s,
         )
+        self.carried = Carried(slots.target_late)
         self.forecast = Forecast(slots.expected_output_tokens)
         self.replicas = Replicas(setup.rates, setup.load_s, setup.engine, self.clock, self)
         self.gauges = Gauges(setup.rates, setup.slo)
@@ -130,7 +117,8 @@ class Replay:
         )
 
     def _beat(self) -> None:
-        self.dispatcher.observe(self.replicas.reports())
+        carries = self.carried.hear(self._loads(), now=self.clock.now)
+        self.dispatcher.observe(self.replicas.reports(carries))
         self.dispatcher.retain(self.replicas.ready.keys())
         self._act()
 
@@ -211,8 +199,7 @@ class Replay:
 
     def _seen(self) -> Seen:
         now, queue = self.clock.now, self.dispatcher.queue
-        arriving = self.gauges.arrivals.per_s(now=now)
-        loads = [self._load(member, arriving) for member in self.replicas.ready.values()]
+        loads = self._loads()
         ready, ordered = len(self.replicas.ready), self.replicas.ordered
         return Seen(
             Load(loads, ordered, self._setup.least, self._setup.most),
@@ -224,6 +211,10 @@ class Replay:
             ttft_p90=self.gauges.ttft.p90(now=now),
             tpot_p90=self.gauges.tpot.p90(now=now),
         )
+
+    def _loads(self) -> list[ReplicaLoad]:
+        arriving = self.gauges.arrivals.per_s(now=self.clock.now)
+        return [self._load(member, arriving) for member in self.replicas.ready.values()]
 
     def _load(self, member: Member, arriving: float) -> ReplicaLoad:
         """What a replica reports to Serve."""

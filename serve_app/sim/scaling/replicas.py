@@ -83,8 +83,9 @@ class Replicas:
         for name in [name for name, member in self.draining.items() if member.engine.is_idle]:
             del self.draining[name]
 
-    def reports(self) -> Iterator[Report]:
-        """What each tells its gateway on a beat; from the first one on it knows what waits."""
+    def reports(self, carries: float) -> Iterator[Report]:
+        """What each tells its gateway on a beat; from the first one on it knows what waits. Each
+        is taken to carry so many sequences in time."""
         for name, member in self.ready.items():
             member.hears_gateway = True
             yield Report(
@@ -95,6 +96,7 @@ class Replicas:
                 kv_tokens=self._rates.kv_tokens,
                 max_num_batched_tokens=self._rates.chunk_tokens,
                 kv_usage=member.engine.kv_usage,
+                carries=carries,
             )
 
     def slots(self, member: Member | None = None) -> int:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from serve_app.sim.scaling.demand import slower
 from serve_app.sim.scaling.measures import measures
-from serve_app.sim.scaling.replay import Setup, play
+from serve_app.sim.scaling.replay import play
 from serve_app.sim.scaling.rivals import Static
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
 _HALVINGS = 4

@@ -9,7 +9,7 @@ from serve_app.sim.scaling import sizing
 from serve_app.sim.scaling.demand import Survey, slowdown, slower, survey
 from serve_app.sim.scaling.fleet import Slo
 from serve_app.sim.scaling.recorded import Traffic
-from serve_app.sim.scaling.replay import Setup
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.simulate.deployment import Deployment, deployment
 from serve_app.sim.simulate.policies import parse, swept
 from serve_app.sim.simulate.progress import say

@@ -6,7 +6,7 @@ from serve_app.core.concurrency import slots
 from serve_app.sim.scaling.demand import Survey
 from serve_app.sim.scaling.fleet import Rates, Slo
 from serve_app.sim.scaling.recorded import Traffic
-from serve_app.sim.scaling.replay import Setup
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.simulate.deployment import Deployment
 from serve_app.sim.simulate.policies import Ground, Policy
 

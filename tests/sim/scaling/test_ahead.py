@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from serve_app.sim.scaling.ahead import Scheduled, loading_s, ordered, ready, replica_s
 from serve_app.sim.scaling.fleet import Rates
-from serve_app.sim.scaling.replay import Setup, play
+from serve_app.sim.scaling.replay import play
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 from tests.sim.scaling.made import seen
 

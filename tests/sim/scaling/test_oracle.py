@@ -6,7 +6,7 @@ import pytest
 
 from serve_app.sim.scaling.fleet import Rates
 from serve_app.sim.scaling.oracle import WARM_UP_S, Window, misses, needs, windows
-from serve_app.sim.scaling.replay import Setup
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
 SETUP = Setup(Rates(2000.0, 0.02, 0.001, 50_000, 64, 2048), load_s=0.0, most=6)

@@ -7,7 +7,8 @@ import pytest
 
 from serve_app.core.autoscaling import Decision
 from serve_app.sim.scaling.fleet import Rates, Seen
-from serve_app.sim.scaling.replay import Setup, play
+from serve_app.sim.scaling.replay import play
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
 RATES = Rates(20_000.0, 0.05, 0.0, 100_000, 4, 2048)

@@ -6,7 +6,7 @@ import pytest
 
 from serve_app.sim.scaling.demand import slower
 from serve_app.sim.scaling.fleet import Rates
-from serve_app.sim.scaling.replay import Setup
+from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.scaling.sizing import fewest, in_time, slowdown
 from serve_app.sim.traffic import Arrival
 
