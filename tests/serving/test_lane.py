@@ -2,16 +2,19 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
+from serve_app.channel.wire import Load
 from serve_app.core.admission import Asked, Used
 from serve_app.core.dispatch import Place
+from serve_app.core.pace import Timings
 from serve_app.core.tenant import Identity, Priority, Tenant
 from serve_app.engine.protocol import Frame, Head
 from serve_app.errors import DeadlineExceeded, EngineError, QueueFull, ReplicaLost
 from serve_app.serving.lane import Lane
 from tests.serving.admitted import CALL, LOST, admitted, answer, started
-from tests.serving.scripted import LAST, STREAM, ManualClock, ScriptedEngines, lane
+from tests.serving.scripted import LAST, STREAM, ManualClock, ScriptedEngines, lane, report
 
 
 def test_an_answer_is_handed_on_and_its_slot_is_free_afterwards() -> None:
@@ -195,3 +198,21 @@ def test_new_bounds_hold_from_the_next_arrival_on() -> None:
             task.cancel()
 
     asyncio.run(scenario())
+
+
+def test_a_gateway_learns_from_reports_what_its_replicas_carry() -> None:
+    """A token takes 10 ms alone and 1 ms more for each beside it: ten are in time."""
+    clock = ManualClock()
+    it = lane(ScriptedEngines(a=[], b=[]), slots=50, clock=clock)
+    assert [replica.carries for replica in it.replicas] == pytest.approx([50.0, 50.0])
+    busy = Timings(slow_tpot_s=0.015, alone_tpot_s=0.010)
+    reports = [
+        msgspec.structs.replace(
+            report(name, slots=50), running={"elsewhere": Load(sequences=5)}, timings=busy
+        )
+        for name in "ab"
+    ]
+    for _ in range(3):
+        clock.now += 0.5
+        it.hear(reports, in_service={"a", "b"})
+    assert [replica.carries for replica in it.replicas] == pytest.approx([10.0, 10.0])
