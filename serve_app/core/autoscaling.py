@@ -5,7 +5,7 @@
     level     the larger of the two
     now       the level of the burst window + what waits ÷ `drain_s`
     peak      the highest level of the calm window in the last `stabilization_s` + `keep` × L
-    later     peak + `margin` × √peak × (1 + L ÷ 520 s) + what will wait at now + L ÷ `drain_s`
+    later     peak + `margin` × √peak × (1 + L ÷ 450 s) + what will wait at now + L ÷ `drain_s`
     need      the larger of now and later
 
 A full replica is one at which as many answers are late as `target_late` allows (core/capacity.py).
@@ -28,7 +28,7 @@ from serve_app.core.window import Window
 
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
 LONGEST_LOOK_S = 5.0  # what one report may stand for
-DOUBLES_S = 520.0  # a load time that doubles the margin
+DOUBLES_S = 450.0  # a load time that doubles the margin
 CLOSE = 1e-9
 
 
@@ -46,13 +46,13 @@ class Targets:
     """What a policy aims at; see `config.PolicyKnobs` for each."""
 
     late: float = 0.05
-    margin: float = 0.55
+    margin: float = 0.535
     load_s: float = 120.0
     drain_s: float = 30.0
     burst_s: float = 5.0
     calm_s: float = 20.0
     stabilization_s: float = 360.0
-    keep: float = 6.5
+    keep: float = 6.0
     max_age_s: float = 5.0
     ceiling: Ceiling = field(default_factory=Ceiling)
 
