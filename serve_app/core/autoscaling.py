@@ -27,7 +27,6 @@ from serve_app.core.report import Load, ReplicaLoad
 from serve_app.core.window import Window
 
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
-LONGEST_LOOK_S = 5.0  # what one report may stand for
 DOUBLES_S = 450.0  # a load time that doubles the margin
 CLOSE = 1e-9
 
@@ -133,7 +132,7 @@ class QueueDepthPolicy:
         self._levels.add(self._level(self._calm.in_use, self._calm.arriving), now=now)
         need = self._need(fresh, serving, now)
         self._needs.add(need.now, now=now)
-        self._capacity.learn(fresh, seconds=min(now - self._looked_at, LONGEST_LOOK_S))
+        self._capacity.learn(fresh, seconds=now - self._looked_at)
         self._looked_at = now
         return need
 

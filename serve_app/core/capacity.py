@@ -33,6 +33,7 @@ from serve_app.core.report import ReplicaLoad
 READING = 0.9  # share of the time with a prompt to read; above it prompts wait for each other
 SLOPE_FORGETS_S = 60.0
 RATE_FORGETS_S = 120.0
+LONGEST_S = 5.0  # what one report may stand for
 LEAST_USAGE = 0.05  # of a replica; a fleet that idles tells nothing of what it could do
 
 
@@ -89,7 +90,8 @@ class Capacity:
         return min(spare, self._slope.value * sequences / alone_s) if alone_s else 0.0
 
     def learn(self, replicas: Sequence[ReplicaLoad], *, seconds: float) -> None:
-        """From reports that hold for so long."""
+        """From reports that hold for so long, but no longer than `LONGEST_S`."""
+        seconds = min(seconds, LONGEST_S)
         full = self.sequences(replicas)
         decoding = [r for r in replicas if r.alone_tpot_s and 0 < r.running <= full]
         if decoding:

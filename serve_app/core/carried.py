@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from serve_app.core.capacity import Capacity
 from serve_app.core.report import ReplicaLoad
 
-LONGEST_S = 5.0  # what one report may stand for
-
 
 class Carried:
     """Of the replicas of one deployment. `late` is the share of answers whose tokens may come too
@@ -26,6 +24,6 @@ class Carried:
         if not replicas or not self.late:
             return math.inf
         carried = self._capacity.sequences(replicas)
-        self._capacity.learn(replicas, seconds=min(LONGEST_S, max(0.0, now - self._heard_at)))
+        self._capacity.learn(replicas, seconds=max(0.0, now - self._heard_at))
         self._heard_at = now
         return carried
