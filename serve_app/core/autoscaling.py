@@ -3,15 +3,19 @@
     in use    what the replicas do, as a number of full ones
     arriving  tokens per second ÷ what a full replica does
     level     the larger of the two
-    now       the level of the burst window + what waits ÷ `drain_s`
+    growing   sequences per second by which it becomes more that runs above what all carry in time,
+              over the calm window, ÷ the answers per second of a full replica
+    now       the level of the burst window + growing + what waits ÷ `drain_s`
     peak      the highest level of the calm window in the last `stabilization_s` + `keep` × L
-    later     peak + `margin` × √peak × (1 + L ÷ 450 s) + what will wait at now + L ÷ `drain_s`
+    later     peak + `margin` × √peak × (1 + (L ÷ 340 s)^1.5)
+              + what will wait at now + L ÷ `drain_s`
     need      the larger of now and later
 
 A full replica is one at which as many answers are late as `target_late` allows (core/capacity.py).
 What was needed lately may come back while a replica loads, so it is kept for some load times; and
 whoever comes at random is as far off as the root of how many come (square-root staffing: Halfin
-and Whitt, 1981), which costs more the longer help takes. More are ordered as soon as the need is
+and Whitt, 1981), which costs more the longer help takes. What more than all carry piles up in the
+replicas, and by how much each second is what nobody does. More are ordered as soon as the need is
 higher than what is ordered, loading ones included.
 """
 
@@ -21,13 +25,15 @@ from dataclasses import dataclass, field
 
 from serve_app.core.capacity import Capacity
 from serve_app.core.ceiling import Ceiling
+from serve_app.core.growth import Growth
 from serve_app.core.load_time import LoadTime
 from serve_app.core.peak import Peak
 from serve_app.core.report import Load, ReplicaLoad
 from serve_app.core.window import Window
 
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
-DOUBLES_S = 450.0  # a load time that doubles the margin
+DOUBLES_S = 340.0  # a load time that doubles the margin
+GROWS = 1.5  # the margin, with the load time
 CLOSE = 1e-9
 
 
@@ -45,7 +51,7 @@ class Targets:
     """What a policy aims at; see `config.PolicyKnobs` for each."""
 
     late: float = 0.05
-    margin: float = 0.535
+    margin: float = 0.55
     load_s: float = 120.0
     drain_s: float = 30.0
     burst_s: float = 5.0
@@ -98,6 +104,7 @@ class QueueDepthPolicy:
         self._load_time = LoadTime(targets.load_s)
         self._burst = Means(targets.burst_s)
         self._calm = Means(targets.calm_s)
+        self._growth = Growth(targets.calm_s)
         self._levels = Peak()
         self._needs = Peak()
         self._began_at = math.inf
@@ -127,6 +134,8 @@ class QueueDepthPolicy:
             return self._need(fresh, serving, now)
         in_use = self._capacity.usage(fresh) * serving / len(fresh)
         arriving = max(replica.arriving_tokens_per_s for replica in fresh)
+        running = sum(replica.running for replica in fresh) * serving / len(fresh)
+        self._growth.add(running, self._capacity.sequences(fresh) * serving, now=now)
         self._burst.add(in_use, arriving, now=now)
         self._calm.add(in_use, arriving, now=now)
         self._levels.add(self._level(self._calm.in_use, self._calm.arriving), now=now)
@@ -149,12 +158,19 @@ class QueueDepthPolicy:
         served_s = self._load_time.served_by(now + load_s, serving=serving, now=now)
         will_wait_s = max(0.0, waits_s + level * load_s - served_s) if waits_s else 0.0
         later = self._foreseen(load_s, now) + will_wait_s / drain_s
-        return Need(level + waits_s / drain_s, later, load_s)
+        return Need(level + self._growing + waits_s / drain_s, later, load_s)
+
+    @property
+    def _growing(self) -> float:
+        """What comes and cannot be done, in replicas."""
+        full = self._capacity.answers_per_s
+        return max(0.0, self._growth.per_s) / full if full else 0.0
 
     def _foreseen(self, load_s: float, now: float) -> float:
         """What the level may be by the time that what is ordered now serves."""
         peak = self._levels.over(self._kept_s, now=now)
-        return peak + self._targets.margin * math.sqrt(peak) * (1 + load_s / DOUBLES_S)
+        worth = 1 + math.pow(load_s / DOUBLES_S, GROWS)
+        return peak + self._targets.margin * math.sqrt(peak) * worth
 
     @property
     def _kept_s(self) -> float:

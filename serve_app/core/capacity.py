@@ -62,6 +62,7 @@ class Capacity:
         self._late = LateShare(late)
         self._slope = _Ratio(SLOPE_FORGETS_S)
         self._rate = _Ratio(RATE_FORGETS_S)
+        self._answers = _Ratio(RATE_FORGETS_S)
 
     def __repr__(self) -> str:
         return f"<Capacity {self._slope.value:.6f} s/sequence, {self.tokens_per_s:.0f} tokens/s>"
@@ -70,6 +71,11 @@ class Capacity:
     def tokens_per_s(self) -> float:
         """Of one replica that is full; 0 until it is known."""
         return self._rate.value
+
+    @property
+    def answers_per_s(self) -> float:
+        """That end on one replica that is full; 0 until it is known."""
+        return self._answers.value
 
     def sequences(self, replicas: Sequence[ReplicaLoad]) -> float:
         """That one replica carries."""
@@ -104,7 +110,9 @@ class Capacity:
         usage = self.usage(replicas)
         if token_s and usage > LEAST_USAGE:
             served = sum(replica.running for replica in replicas) / token_s
+            answers = math.fsum(replica.answers_per_s for replica in replicas)
             self._rate.add(served, usage, seconds=seconds)
+            self._answers.add(answers, usage, seconds=seconds)
         self._late.learn(replicas, full=full, seconds=seconds)
 
     def _in_time(self, replicas: Sequence[ReplicaLoad]) -> float:

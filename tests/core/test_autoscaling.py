@@ -59,8 +59,21 @@ class Fleet:
 
 
 def test_what_runs_needs_its_replicas_and_a_margin_of_the_root_of_them() -> None:
-    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 + 0.48 × √2 × 1.07
-    assert Fleet(9).holds(busy=9.0, seconds=90) == 11  # 9 + 0.48 × √9 × 1.07
+    assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 + 0.55 × √2 × 1.01
+    assert Fleet(9).holds(busy=9.0, seconds=90) == 11  # 9 + 0.55 × √9 × 1.01
+
+
+@pytest.mark.parametrize(("load_s", "wanted"), [(34.0, 6), (340.0, 7), (1360.0, 14)])
+def test_the_margin_doubles_with_a_load_time_of_340_s_and_is_nine_times_at_four_of_them(
+    load_s: float, wanted: int
+) -> None:
+    """4 + 0.55 × √4 × 1.03, 2 and 9."""
+    policy = QueueDepthPolicy(replace(TARGETS, load_s=load_s))
+    for second in range(30):
+        now = 1000.0 + second
+        busy = [replace(report(SLOTS), load_s=0.0, reported_at=now)] * 4
+        decision = policy.decide(Load(busy, 4), now=now)
+    assert decision.replicas == wanted
 
 
 def test_what_waits_is_needed_too() -> None:
@@ -69,6 +82,22 @@ def test_what_waits_is_needed_too() -> None:
     fleet.sees([report(10, depth=40, depth_tokens=60_000)])
 
     assert (before, fleet.target) == (1, pytest.approx(5, abs=2))
+
+
+def test_what_piles_up_in_replicas_is_ordered_for_before_it_waits_in_gateways() -> None:
+    """Each carries five sequences in time, and ends one a second while it has so many."""
+
+    def after_a_jump(piles_up: int) -> int:
+        fleet = Fleet(2)
+        slots = {"slots": 100, "tpot_s": 0.02, "slow_tpot_s": 0.02, "alone_tpot_s": 0.01}
+        calm = replace(report(5, answers_per_s=1.0), **slots)  # type: ignore[arg-type]
+        for _ in range(90):
+            fleet.sees([calm, calm])
+        for second in range(1, 6):
+            fleet.sees([replace(calm, running=5 + piles_up * second), calm])
+        return fleet.target
+
+    assert after_a_jump(piles_up=0) < after_a_jump(piles_up=4) < after_a_jump(piles_up=8)
 
 
 def test_every_replica_hears_the_same_depth_and_it_counts_once() -> None:

@@ -17,7 +17,7 @@ def test_until_something_is_known_a_replica_carries_its_slots() -> None:
 
     assert capacity.sequences([report(10)]) == pytest.approx(100)
     assert capacity.usage([report(50), report(25)]) == pytest.approx(0.75)
-    assert capacity.tokens_per_s == 0
+    assert capacity.tokens_per_s == capacity.answers_per_s == 0
     assert "Capacity" in repr(capacity)
 
 
@@ -29,6 +29,15 @@ def test_a_token_that_gets_twice_as_slow_at_twenty_sequences_makes_twenty_full()
     assert capacity.sequences(busy) == pytest.approx(20)
     assert capacity.usage(busy) == pytest.approx(2 / 3)  # half of the slots, each for ¾ of the time
     assert capacity.tokens_per_s == pytest.approx(10 / 0.01 / (2 / 3))
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 5])
+def test_answers_that_end_are_those_of_so_many_full_replicas(replicas: int) -> None:
+    capacity = Capacity(late=0.03)
+    half = [report(50, token_s=0.01, answers_per_s=4.0)] * replicas
+    capacity.learn(half, seconds=1.0)
+
+    assert capacity.answers_per_s == pytest.approx(8.0)
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 5, 20])
