@@ -6,8 +6,8 @@ from serve_app.core.window import Window
 class Growth:
     """The mean of the last `seconds`.
 
-    What ends is known of replicas that are not above what they carry, and tells what the load is.
-    Of a fleet that is above, it tells what the fleet can do, and what comes beyond that piles up.
+    What a fleet does tells what its load is, while it keeps up. Above what it carries it tells only
+    what the fleet can do, and what comes beyond that piles up.
     """
 
     def __init__(self, seconds: float) -> None:
