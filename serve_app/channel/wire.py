@@ -7,7 +7,6 @@ number is never used again on its connection.
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import msgspec
 
@@ -94,7 +93,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
             reported_at=now,
             kv_usage=self.stats.kv_usage,
             slowdown=self.slowdown,
-            **asdict(self.timings),
+            **self.timings.by_name(),
         )
 
     def seen_by(self, gateway: str, *, now: float, carries: float = math.inf) -> Replica:

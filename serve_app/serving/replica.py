@@ -10,7 +10,6 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
 from typing import Any
 
 import ray
@@ -109,7 +108,7 @@ class EngineReplica:
         """What the policy reads; see `serving.autoscaler`. Serve disables this hook for good
         when it raises, so it only adds numbers up."""
         stats = self._engine.stats()
-        own = asdict(self._timings()) | {
+        own = self._timings().by_name() | {
             "running": float(sum(load.sequences for load in self._channel.running.values())),
             "waiting": float(stats.waiting),
             "kv_usage": stats.kv_usage,

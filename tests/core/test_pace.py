@@ -1,8 +1,11 @@
 """How fast an engine decodes and how busy it is with prompts."""
 
+from dataclasses import asdict
+
 import pytest
 
 from serve_app.core.pace import Pace, Timings
+from serve_app.core.report import ReplicaLoad
 
 
 def decodes(pace: Pace, *, sequences: int, step_s: float, from_s: float, to_s: float) -> None:
@@ -80,3 +83,11 @@ def test_reading_is_the_share_of_the_window_with_a_prompt() -> None:
     assert pace.reading(now=9.9) == pytest.approx(0.25, abs=0.05)
     pace.stepped(decoded=0, decoding_s=0.0, reading_s=60.0, now=10.0)
     assert pace.reading(now=10.0) == 1.0
+
+
+def test_timings_are_what_a_report_takes_by_name() -> None:
+    told = Timings(tpot_s=0.02, alone_tpot_s=0.01, reading=0.5, slow_tpot_s=0.03, late=0.1)
+    report = ReplicaLoad(1, 2, 0.0, **told.by_name())
+
+    assert told.by_name() == asdict(told)
+    assert (report.tpot_s, report.slow_tpot_s, report.late) == (0.02, 0.03, 0.1)

@@ -6,7 +6,6 @@ The queue, the forecast, the dispatcher and its routing are the gateway's own; r
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 
 from serve_app.core.carried import Carried
 from serve_app.core.dispatch import SLACK, Assignment, Dispatcher
@@ -231,7 +230,7 @@ class Replay:
             load_s=self._setup.load_s,
             token_s=self.gauges.slot_time.token_s,
             slowdown=slowdown,
-            **asdict(member.meter.timings(engine, slowdown=slowdown, now=now)),
+            **member.meter.timings(engine, slowdown=slowdown, now=now).by_name(),
         )
 
     def _sample(self) -> None:
