@@ -93,7 +93,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
             reported_at=now,
             kv_usage=self.stats.kv_usage,
             slowdown=self.slowdown,
-            **self.timings.by_name(),
+            **self.timings._asdict(),
         )
 
     def seen_by(self, gateway: str, *, now: float, carries: float = math.inf) -> Replica:

@@ -4,8 +4,7 @@ The mean over tokens hides who was late: a long prompt stops whoever decodes bes
 counts is each answer's own time per token, from its first to its last.
 """
 
-import math
-from collections import deque
+from serve_app.core.ranks import Ranks
 
 WINDOW_S = 30.0
 SLOW = 0.95  # of the answers are faster than what is called slow
@@ -15,33 +14,23 @@ class Answers:
     """Times go in as answers end."""
 
     def __init__(self) -> None:
-        self._ended: deque[tuple[float, float]] = deque()  # when, and its time per token
+        self._ended = Ranks(WINDOW_S)  # the time per token of each
 
     def __repr__(self) -> str:
-        return f"<Answers {len(self._ended)} ended lately>"
+        return f"<Answers {self._ended!r}>"
 
     def ended(self, tpot_s: float, *, now: float) -> None:
         """One of two tokens at least."""
-        self._ended.append((now, tpot_s))
-        self._forget(now)
+        self._ended.add(tpot_s, now=now)
 
     def per_s(self, *, now: float) -> float:
         """How many end."""
-        self._forget(now)
-        return len(self._ended) / WINDOW_S
+        return self._ended.count(now=now) / WINDOW_S
 
     def slow_s(self, *, now: float) -> float:
         """Nineteen of twenty were at most so slow; 0 if none ended."""
-        self._forget(now)
-        found = sorted(tpot_s for _, tpot_s in self._ended)
-        return found[math.ceil(SLOW * len(found)) - 1] if found else 0.0
+        return self._ended.quantile(SLOW, now=now)
 
     def late(self, limit_s: float, *, now: float) -> float:
         """Share of those that were slower than that; 0 if none ended."""
-        self._forget(now)
-        late = sum(tpot_s > limit_s for _, tpot_s in self._ended)
-        return late / len(self._ended) if late else 0.0
-
-    def _forget(self, now: float) -> None:
-        while self._ended and self._ended[0][0] <= now - WINDOW_S:
-            self._ended.popleft()
+        return self._ended.above(limit_s, now=now)

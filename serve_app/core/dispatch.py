@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from serve_app.core.arrivals import ArrivalRate
 from serve_app.core.fleet import Fleet, Load
@@ -32,22 +33,19 @@ MOST_CLAIMS = 4  # at a time; each is a look at every tenant and replica
 SLACK = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     request: Request
     replica_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one call of `assign` decided."""
 
     assignments: tuple[Assignment, ...]
     evictions: tuple[Request, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a request stands when it begins to wait; 0 is next. `wait_s` is a guess from the
     rate at which the queue has drained lately, None when it has not."""
 

@@ -3,7 +3,7 @@ there, and how many sequences their first tokens allow."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from serve_app.core.concurrency import AdaptiveLimit
 from serve_app.core.routing import Replica
@@ -99,8 +99,7 @@ class Fleet:
         load = self._loads.get(reported.id, IDLE)
         limit = self._limits[reported.id].limit
         own = reported.slots - reported.running
-        return replace(
-            reported,
+        return reported._replace(
             # The limit is this gateway's, of what it runs itself: were it of all, a gateway beside
             # a busier one would see no room, hear no first token, and never find out otherwise.
             slots=reported.slots if limit >= own else reported.running + int(limit),

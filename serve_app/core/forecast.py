@@ -30,34 +30,42 @@ class Lengths:
     def __init__(self) -> None:
         self._counts = [0.0] * BINS
         self._sums = [0.0] * BINS
+        self._count = 0.0  # of all bins
+        self._sum = 0.0
         self._weight = 1.0  # of the next answer: instead of fading the past, the new grow
 
     @property
     def answers(self) -> float:
         """How many there are, the faded ones counted for less."""
-        return sum(self._counts) / self._weight
+        return self._count / self._weight
 
     def mean(self, most: float) -> float:
         """Of the lengths, none counted for more than `most`."""
+        if most == math.inf:
+            return self._sum / self._count
         # Of a bin its mean is known, and lies at most a factor of √2 from each of its answers.
         summed = sum(
             count * min(total / count, most)
             for count, total in zip(self._counts, self._sums, strict=True)
             if count
         )
-        return summed / sum(self._counts)
+        return summed / self._count
 
     def add(self, tokens: int, answers: float = 1.0) -> None:
         self._weight *= 2 ** (answers / HALF_LIFE)
         bin_ = min(BINS - 1, round(math.log2(max(1, tokens)) * BINS_PER_OCTAVE))
-        self._counts[bin_] += answers * self._weight
-        self._sums[bin_] += answers * self._weight * tokens
+        count = answers * self._weight
+        self._counts[bin_] += count
+        self._sums[bin_] += count * tokens
+        self._count += count
+        self._sum += count * tokens
         if self._weight > 1e12:  # long before floats run out
             self._rescale()
 
     def _rescale(self) -> None:
         self._counts = [count / self._weight for count in self._counts]
         self._sums = [total / self._weight for total in self._sums]
+        self._count, self._sum = sum(self._counts), sum(self._sums)
         self._weight = 1.0
 
 
@@ -121,8 +129,10 @@ class Forecast:
             habits.prompt_ratio += 0.02 * (ratio - habits.prompt_ratio)
 
     def _of(self, tenant: str) -> Habits:
-        habits = self._habits.setdefault(tenant, Habits())
+        habits = self._habits.get(tenant)
+        if habits is None:
+            habits = self._habits[tenant] = Habits()
+            if len(self._habits) > MOST_TENANTS:
+                self._habits.popitem(last=False)
         self._habits.move_to_end(tenant)
-        if len(self._habits) > MOST_TENANTS:
-            self._habits.popitem(last=False)
         return habits

@@ -10,8 +10,8 @@ its answers were like, one by one.
 
 import math
 from collections import deque
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from serve_app.core.answers import Answers
 
@@ -39,8 +39,7 @@ class _Bucket:
         return age_s >= (BUCKET_S if self.decoded >= FEWEST_TOKENS else LONGEST_BUCKET_S)
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Of an engine, lately; what is unknown is 0."""
 
     tpot_s: float = 0.0
@@ -49,13 +48,6 @@ class Timings:
     slow_tpot_s: float = 0.0  # nineteen of twenty answers were at most so slow
     answers_per_s: float = 0.0  # that ended
     late: float = 0.0  # share of them whose tokens took more than `slowdown` times as long as alone
-
-    def by_name(self) -> dict[str, Any]:
-        """As `ReplicaLoad` takes them; on every beat, so without `asdict`'s copies."""
-        return {name: getattr(self, name) for name in _NAMES}
-
-
-_NAMES = tuple(field.name for field in fields(Timings))
 
 
 class Pace:

@@ -8,7 +8,7 @@ The queue never drops a request on its own. `evict` hands back those whose deadl
 passed, so that every request ends in an outcome that somebody names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -22,6 +22,7 @@ Held = AbstractSet[tuple[Priority, str]]
 NOBODY: Held = frozenset()
 LOWEST_FIRST = tuple(reversed(Priority))
 LOWER = {priority: tuple(p for p in Priority if p > priority) for priority in Priority}
+HIGHER = {priority: tuple(p for p in Priority if p < priority) for priority in Priority}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class WaitingQueue:
     def ahead_of(self, request: Request) -> int:
         """About how many of those that wait now start before `request`, a waiting one: all of
         the higher classes, and some of its own."""
-        higher = sum(self._classes[p].requests for p in Priority if p < request.priority)
+        higher = sum(self._classes[p].requests for p in HIGHER[request.priority])
         return higher + self._classes[request.priority].ahead_of(request)
 
     def _remove(self, request_id: str) -> Request | None:
@@ -179,13 +180,11 @@ class WaitingQueue:
     def _require_room(self, request: Request, retry_after_s: float) -> None:
         bounds = self.rules.bounds
         # Nobody is refused because of those who have to wait for him.
-        before = [self._classes[priority] for priority in Priority if priority <= request.priority]
-        requests, tokens = sum(c.requests for c in before), sum(c.tokens for c in before)
+        before = [self._classes[p] for p in (*HIGHER[request.priority], request.priority)]
+        requests, tokens = _waiting(before)
         _require(requests, tokens, request, bounds, retry_after_s)
         if request.tenant != ANONYMOUS and bounds.tenant_share < 1.0:
-            theirs = [of_class.flow(request.tenant) for of_class in before]
-            flows = [flow for flow in theirs if flow is not None]
-            mine = sum(f.requests for f in flows), sum(f.tokens for f in flows)
+            mine = _waiting(of_class.flow(request.tenant) for of_class in before)
             of_one = bounds.of_one_tenant(requests + 1, tokens + request.tokens)
             _require(*mine, request, of_one, retry_after_s)
 
@@ -206,6 +205,16 @@ class WaitingQueue:
         assert all(c.owed >= 0 for c in self._classes.values())
         # Work-conserving: somebody is next exactly when somebody waits.
         assert (self.first() is None) == (len(self) == 0)
+
+
+def _waiting(parts: Iterable[FairClass | Flow | None]) -> tuple[int, int]:
+    """Requests and tokens, together."""
+    requests = tokens = 0
+    for part in parts:
+        if part is not None:
+            requests += part.requests
+            tokens += part.tokens
+    return requests, tokens
 
 
 def _require(

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaLoad:
+class ReplicaLoad(NamedTuple):
     """One replica's latest report. What gateways say (`depth`, `depth_tokens`, `arriving`) is
     all gateways' together and the same in each report."""
 

@@ -1,12 +1,12 @@
 """What the core knows of a request: whose it is, for how long it may wait, what it weighs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from serve_app.core.tenant import ANONYMOUS, Priority
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A screened request that asks to run. Times are seconds of the caller's clock."""
 
     id: str

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from typing import Protocol
 
 from serve_app.channel.wire import Report
@@ -230,7 +229,7 @@ class Lane:
     def _once_more(self, request: Request) -> Request:
         """It may wait as long as before: what it lost was not its own."""
         wait_s = request.deadline_at - request.arrived_at
-        return replace(request, deadline_at=self._clock() + wait_s)
+        return request._replace(deadline_at=self._clock() + wait_s)
 
     def _late(self, request: Request) -> DeadlineExceeded:
         now = self._clock()

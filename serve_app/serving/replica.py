@@ -108,7 +108,7 @@ class EngineReplica:
         """What the policy reads; see `serving.autoscaler`. Serve disables this hook for good
         when it raises, so it only adds numbers up."""
         stats = self._engine.stats()
-        own = self._timings().by_name() | {
+        own = self._timings()._asdict() | {
             "running": float(sum(load.sequences for load in self._channel.running.values())),
             "waiting": float(stats.waiting),
             "kv_usage": stats.kv_usage,

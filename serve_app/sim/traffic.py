@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from serve_app.core.tenant import Priority
 
@@ -13,8 +14,7 @@ BLOCK_TOKENS = 16
 Lengths = Callable[[random.Random], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A request. `output_tokens` is how long its answer gets, which nobody knows before."""
 
     at_s: float

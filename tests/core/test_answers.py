@@ -13,7 +13,7 @@ def test_of_answers_that_did_not_end_nothing_is_known() -> None:
         0,
         0,
     )
-    assert repr(answers) == "<Answers 0 ended lately>"
+    assert repr(answers) == "<Answers <Ranks of 30 s, 0 numbers>>"
 
 
 def test_one_of_twenty_is_slower_than_slow() -> None:

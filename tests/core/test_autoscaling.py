@@ -39,7 +39,7 @@ class Fleet:
 
     def sees(self, reports: Sequence[ReplicaLoad], *, age_s: float = 0.0) -> int:
         self.now += 1.0
-        seen = [replace(r, reported_at=self.now - age_s) for r in reports]
+        seen = [r._replace(reported_at=self.now - age_s) for r in reports]
         load = Load(seen, self.target, self.least, self.most)
         self.target = self.policy.decide(load, now=self.now).replicas
         self._comes = self._comes[: self.target]
@@ -71,7 +71,7 @@ def test_the_margin_doubles_with_a_load_time_of_340_s_and_is_nine_times_at_four_
     policy = QueueDepthPolicy(replace(TARGETS, load_s=load_s))
     for second in range(30):
         now = 1000.0 + second
-        busy = [replace(report(SLOTS), load_s=0.0, reported_at=now)] * 4
+        busy = [report(SLOTS)._replace(load_s=0.0, reported_at=now)] * 4
         decision = policy.decide(Load(busy, 4), now=now)
     assert decision.replicas == wanted
 
@@ -90,11 +90,11 @@ def test_what_piles_up_in_replicas_is_ordered_for_before_it_waits_in_gateways() 
     def after_a_jump(piles_up: int) -> int:
         fleet = Fleet(2)
         slots = {"slots": 100, "tpot_s": 0.02, "slow_tpot_s": 0.02, "alone_tpot_s": 0.01}
-        calm = replace(report(5, answers_per_s=1.0), **slots)  # type: ignore[arg-type]
+        calm = report(5, answers_per_s=1.0)._replace(**slots)  # type: ignore[arg-type]
         for _ in range(90):
             fleet.sees([calm, calm])
         for second in range(1, 6):
-            fleet.sees([replace(calm, running=5 + piles_up * second), calm])
+            fleet.sees([calm._replace(running=5 + piles_up * second), calm])
         return fleet.target
 
     assert after_a_jump(piles_up=0) < after_a_jump(piles_up=4) < after_a_jump(piles_up=8)
@@ -174,14 +174,14 @@ def test_a_silent_replica_keeps_the_fleet_from_shrinking() -> None:
     fleet.holds(busy=0.0, seconds=KEPT_S)
     for _ in range(30):
         fleet.now += 1.0
-        silent, speaks = replace(report(), reported_at=0.0), report()
-        seen = [silent, *[replace(speaks, reported_at=fleet.now)] * 3]
+        silent, speaks = report()._replace(reported_at=0.0), report()
+        seen = [silent, *[speaks._replace(reported_at=fleet.now)] * 3]
         assert fleet.policy.decide(Load(seen, 4), now=fleet.now).replicas == 4
 
 
 def test_a_reason_says_what_waits_what_it_needs_and_by_when() -> None:
     policy = QueueDepthPolicy(TARGETS)
-    seen = [replace(report(10, depth=41, depth_tokens=180_000), reported_at=50_000.0)]
+    seen = [report(10, depth=41, depth_tokens=180_000)._replace(reported_at=50_000.0)]
 
     reason = policy.decide(Load(seen, 2), now=50_000.0).reason
     assert reason.startswith("2 → ")
@@ -191,7 +191,7 @@ def test_a_reason_says_what_waits_what_it_needs_and_by_when() -> None:
 
 def test_serve_asks_ten_times_a_second_and_hears_the_same() -> None:
     policy = QueueDepthPolicy(TARGETS)
-    load = Load([replace(report(10), reported_at=100.0)], 1)
+    load = Load([report(10)._replace(reported_at=100.0)], 1)
     answers = {policy.decide(load, now=100.0 + k / 10).replicas for k in range(10)}
 
     assert answers == {2}
@@ -230,8 +230,7 @@ def test_more_load_never_wants_fewer(
 ) -> None:
     base = after(history, last)
     fuller = [
-        replace(
-            r,
+        r._replace(
             running=r.running + more,
             depth=r.depth + more,
             depth_tokens=r.depth_tokens + tokens,

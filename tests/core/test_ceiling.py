@@ -24,9 +24,9 @@ def test_a_need_above_a_ceiling_is_held_and_the_reason_says_by_which(
     ceiling: Ceiling, held: int, name: str
 ) -> None:
     policy = QueueDepthPolicy(replace(TARGETS, ceiling=ceiling))
-    busy = replace(report(10, depth=900, depth_tokens=900_000), reported_at=100.0)
+    busy = report(10, depth=900, depth_tokens=900_000)._replace(reported_at=100.0)
     said = policy.decide(Load([busy], 1, most=9), now=100.0)
-    said = policy.decide(Load([replace(busy, reported_at=101.0)], 1, most=9), now=101.0)
+    said = policy.decide(Load([busy._replace(reported_at=101.0)], 1, most=9), now=101.0)
 
     assert said.replicas == held
     assert said.reason.endswith(f"held by {name}")
@@ -36,7 +36,7 @@ def test_a_step_is_of_those_that_load_and_takes_nothing_back() -> None:
     fleet = Fleet(target=1, targets=replace(TARGETS, ceiling=Ceiling(max_step=3)))
     assert fleet.holds(busy=20.0, seconds=15) == 1 + 3
     assert fleet.holds(busy=20.0, seconds=15) == 4 + 3  # the first three serve by now
-    ordered = Load([replace(report(10, depth=99), reported_at=fleet.now)], 6)
+    ordered = Load([report(10, depth=99)._replace(reported_at=fleet.now)], 6)
     assert Ceiling(max_step=2).of(ordered) == (6, "max_step")
 
 

@@ -1,10 +1,8 @@
 """What a gateway and its replicas measure of their traffic: how late answers are, how much
 arrives, how long a token takes."""
 
-import math
-from collections import deque
-
 from serve_app.core.arrivals import ArrivalRate
+from serve_app.core.ranks import Ranks
 from serve_app.core.slot_time import SlotTime
 from serve_app.sim.scaling.fleet import Rates, Slo
 from serve_app.sim.traffic import Arrival
@@ -12,29 +10,12 @@ from serve_app.sim.traffic import Arrival
 LATENESS_WINDOW_S = 30.0
 
 
-class Lateness:
-    """Times as multiples of their limits, of the last `LATENESS_WINDOW_S`."""
-
-    def __init__(self) -> None:
-        self._ratios: deque[tuple[float, float]] = deque()
-
-    def add(self, ratio: float, *, now: float) -> None:
-        self._ratios.append((now, ratio))
-
-    def p90(self, *, now: float) -> float:
-        """0 when there was none."""
-        while self._ratios and self._ratios[0][0] < now - LATENESS_WINDOW_S:
-            self._ratios.popleft()
-        ordered = sorted(ratio for _, ratio in self._ratios)
-        return ordered[math.ceil(0.9 * len(ordered)) - 1] if ordered else 0.0
-
-
 class Gauges:
     """All of them, and the limits that a request has."""
 
     def __init__(self, rates: Rates, slo: Slo) -> None:
-        self.ttft = Lateness()
-        self.tpot = Lateness()
+        self.ttft = Ranks(LATENESS_WINDOW_S)  # as multiples of their limits, like those below
+        self.tpot = Ranks(LATENESS_WINDOW_S)
         self.arrivals = ArrivalRate()
         self.slot_time = SlotTime()
         self._rates = rates

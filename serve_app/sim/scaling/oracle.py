@@ -91,7 +91,7 @@ def misses(arrivals: Sequence[Arrival], warm: int, replicas: int, setup: Setup) 
     if warm == len(arrivals):
         return 0
     start_s = arrivals[0].at_s
-    shifted = (replace(arrival, at_s=arrival.at_s - start_s) for arrival in arrivals)
+    shifted = (arrival._replace(at_s=arrival.at_s - start_s) for arrival in arrivals)
     fixed = replace(setup, load_s=0.0, initial=replicas, least=replicas, most=replicas)
     story = play(shifted, Scheduled([(0.0, replicas)], 0.0), fixed)
     return sum(not story.met(index) for index in range(warm, len(arrivals)))

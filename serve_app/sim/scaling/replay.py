@@ -4,14 +4,16 @@ The queue, the forecast, the dispatcher and its routing are the gateway's own; r
 `load_s` from their order to their first request, and cost from then until they have drained.
 """
 
+import gc
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from serve_app.core.carried import Carried
 from serve_app.core.dispatch import SLACK, Assignment, Dispatcher
 from serve_app.core.forecast import Forecast
 from serve_app.core.queue import WaitingQueue
-from serve_app.core.report import Load, ReplicaLoad
+from serve_app.core.report import Load
 from serve_app.core.request import Request
 from serve_app.core.routing import Routing
 from serve_app.errors import QueueFull
@@ -20,11 +22,13 @@ from serve_app.sim.scaling.engine import Replica
 from serve_app.sim.scaling.fleet import Order, Sample, Scaler, Seen, Story
 from serve_app.sim.scaling.gauges import Gauges
 from serve_app.sim.scaling.job import Job, Ongoing
-from serve_app.sim.scaling.replicas import Member, Replicas
+from serve_app.sim.scaling.replicas import Replicas
+from serve_app.sim.scaling.reports import Reports
 from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
 BEAT_S = 0.5
+TICK_S = 1.0
 SAMPLE_EVERY_S = 10.0
 
 
@@ -36,7 +40,21 @@ def play(
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Story:
     """What becomes of `arrivals`, in the order of their time, which begins near 0."""
-    return Replay(scaler, setup, on_progress).play(arrivals)
+    with _without_gc():
+        return Replay(scaler, setup, on_progress).play(arrivals)
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """A replay makes millions of objects, and no cycles of them; to look for some is a fifth of
+    its time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Replay:
@@ -54,6 +72,7 @@ class Replay:
         self.forecast = Forecast(slots.expected_output_tokens)
         self.replicas = Replicas(setup.rates, setup.load_s, setup.engine, self.clock, self)
         self.gauges = Gauges(setup.rates, setup.slo)
+        self.reports = Reports(self.replicas, self.dispatcher.queue, self.gauges, setup)
         self.story = Story(slots=self.replicas.slots())
         self._setup = setup
         self._scaler = scaler
@@ -70,7 +89,7 @@ class Replay:
         self.replicas.order(self._setup.initial, load_s=0.0)
         self._expect_next(iter(arrivals))
         self.clock.every(BEAT_S, self._beat)
-        self.clock.every(self._setup.tick_s, self._decide)
+        self.clock.every(TICK_S, self._decide)
         self.clock.every(SAMPLE_EVERY_S, self._sample)
         while self._open or self.clock.now < self._last_arrival_at:
             self.clock.run(until_s=self.clock.now + SAMPLE_EVERY_S)
@@ -116,7 +135,9 @@ class Replay:
         )
 
     def _beat(self) -> None:
-        carries = self.carried.hear(self._loads(), now=self.clock.now)
+        now = self.clock.now
+        self.replicas.hear()
+        carries = self.carried.hear(self.reports.at(now), now=now)
         self.dispatcher.observe(self.replicas.reports(carries))
         self.dispatcher.retain(self.replicas.ready.keys())
         self._act()
@@ -198,7 +219,7 @@ class Replay:
 
     def _seen(self) -> Seen:
         now, queue = self.clock.now, self.dispatcher.queue
-        loads = self._loads()
+        loads = self.reports.at(now)
         ready, ordered = len(self.replicas.ready), self.replicas.ordered
         return Seen(
             Load(loads, ordered, self._setup.least, self._setup.most),
@@ -207,30 +228,8 @@ class Replay:
             running=sum(load.running for load in loads),
             waiting=len(queue),
             kv_usage=sum(load.kv_usage for load in loads) / max(1, ready),
-            ttft_p90=self.gauges.ttft.p90(now=now),
-            tpot_p90=self.gauges.tpot.p90(now=now),
-        )
-
-    def _loads(self) -> list[ReplicaLoad]:
-        arriving = self.gauges.arrivals.per_s(now=self.clock.now)
-        return [self._load(member, arriving) for member in self.replicas.ready.values()]
-
-    def _load(self, member: Member, arriving: float) -> ReplicaLoad:
-        """What a replica reports to Serve."""
-        engine, queue, now = member.engine, self.dispatcher.queue, self.clock.now
-        slowdown = self._setup.engine.slowdown
-        return ReplicaLoad(
-            running=engine.running + len(engine.waiting),
-            slots=self.replicas.slots(member),
-            reported_at=now if member.hears_gateway else -math.inf,
-            depth=len(queue),
-            depth_tokens=queue.tokens,
-            arriving_tokens_per_s=arriving,
-            kv_usage=engine.kv_usage,
-            load_s=self._setup.load_s,
-            token_s=self.gauges.slot_time.token_s,
-            slowdown=slowdown,
-            **member.meter.timings(engine, slowdown=slowdown, now=now).by_name(),
+            ttft_p90=self.gauges.ttft.quantile(0.9, now=now),
+            tpot_p90=self.gauges.tpot.quantile(0.9, now=now),
         )
 
     def _sample(self) -> None:

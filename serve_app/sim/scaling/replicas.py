@@ -19,6 +19,7 @@ class Member:
     engine: Replica
     ready_at: float
     typical_tokens: float
+    slots: int
     hears_gateway: bool = False
     meter: Meter = field(default_factory=Meter)
 
@@ -83,14 +84,18 @@ class Replicas:
         for name in [name for name, member in self.draining.items() if member.engine.is_idle]:
             del self.draining[name]
 
-    def reports(self, carries: float) -> Iterator[Report]:
-        """What each tells its gateway on a beat; from the first one on it knows what waits. Each
-        is taken to carry so many sequences in time."""
-        for name, member in self.ready.items():
+    def hear(self) -> None:
+        """A gateway's beat reaches all that serve; from then on they know what waits there."""
+        for member in self.ready.values():
             member.hears_gateway = True
+
+    def reports(self, carries: float) -> Iterator[Report]:
+        """What each tells its gateway on a beat; each is taken to carry so many sequences in
+        time."""
+        for name, member in self.ready.items():
             yield Report(
                 name,
-                slots=self.slots(member),
+                slots=member.slots,
                 running=0,
                 seen_at=self._clock.now,
                 kv_tokens=self._rates.kv_tokens,
@@ -99,14 +104,14 @@ class Replicas:
                 carries=carries,
             )
 
-    def slots(self, member: Member | None = None) -> int:
+    def slots(self, typical_tokens: float | None = None) -> int:
+        """Of a replica whose sequences are of so many tokens; None is what is expected."""
         tunables = self._tunables
-        expected = member.typical_tokens if member else float(tunables.expected_tokens)
         return slots(
             kv_tokens=self._rates.kv_tokens,
             max_num_seqs=self._rates.max_num_seqs,
             max_model_len=self._rates.kv_tokens,
-            expected_tokens=expected,
+            expected_tokens=typical_tokens or float(tunables.expected_tokens),
             overcommit=tunables.overcommit,
         )
 
@@ -114,6 +119,7 @@ class Replicas:
         """The engine that a call goes to."""
         member = self.ready[name]
         member.typical_tokens = typical(member.typical_tokens, expected_tokens, 1)
+        member.slots = self.slots(member.typical_tokens)
         return member.engine
 
     def _serving(self) -> Iterator[Member]:
@@ -125,7 +131,8 @@ class Replicas:
         name = f"r{self._made:06}"
         engine = Replica(name, self._rates, self._clock, self._hears)
         ready_at = self._clock.now + load_s
-        self.loading[name] = Member(engine, ready_at, float(self._tunables.expected_tokens))
+        tokens = float(self._tunables.expected_tokens)
+        self.loading[name] = Member(engine, ready_at, tokens, self.slots(tokens))
         self._clock.at(ready_at, self.settle)
 
     def _stop(self) -> None:

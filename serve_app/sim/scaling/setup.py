@@ -18,4 +18,3 @@ class Setup:
     slo: Slo = field(default_factory=Slo)
     gateway: GatewayTunables = field(default_factory=GatewayTunables)
     engine: EngineTunables = field(default_factory=EngineTunables)
-    tick_s: float = 1.0

@@ -22,7 +22,7 @@ def in_time(arrivals: Sequence[Arrival], replicas: int, setup: Setup) -> float:
     """Attainment of so many replicas that are ready from the beginning."""
     fixed = replace(setup, load_s=0.0, least=replicas, most=replicas, initial=replicas)
     start_s = arrivals[0].at_s
-    shifted = (replace(arrival, at_s=arrival.at_s - start_s) for arrival in arrivals)
+    shifted = (arrival._replace(at_s=arrival.at_s - start_s) for arrival in arrivals)
     return measures(play(shifted, Static(replicas), fixed)).attainment
 
 

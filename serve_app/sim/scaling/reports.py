@@ -1,0 +1,55 @@
+"""What the replicas of a replay report, to Serve and to their gateway."""
+
+import math
+
+from serve_app.core.queue import WaitingQueue
+from serve_app.core.report import ReplicaLoad
+from serve_app.sim.scaling.gauges import Gauges
+from serve_app.sim.scaling.replicas import Member, Replicas
+from serve_app.sim.scaling.setup import Setup
+
+
+class Reports:
+    """Made once for each moment, however many look."""
+
+    def __init__(
+        self, replicas: Replicas, queue: WaitingQueue, gauges: Gauges, setup: Setup
+    ) -> None:
+        self._replicas = replicas
+        self._queue = queue
+        self._gauges = gauges
+        self._load_s = setup.load_s
+        self._slowdown = setup.engine.slowdown
+        self._made: dict[str, ReplicaLoad] = {}
+        self._made_at = -math.inf
+
+    def __repr__(self) -> str:
+        return f"<Reports of {len(self._made)} replicas at {self._made_at:.1f} s>"
+
+    def at(self, now: float) -> list[ReplicaLoad]:
+        """Of all that serve at this moment."""
+        if now > self._made_at:
+            self._made, self._made_at = {}, now
+        return [self._of(name, member) for name, member in self._replicas.ready.items()]
+
+    def _of(self, name: str, member: Member) -> ReplicaLoad:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = self._make(member)
+        return made
+
+    def _make(self, member: Member) -> ReplicaLoad:
+        engine, now = member.engine, self._made_at
+        return ReplicaLoad(
+            running=engine.running + len(engine.waiting),
+            slots=member.slots,
+            reported_at=now if member.hears_gateway else -math.inf,
+            depth=len(self._queue),
+            depth_tokens=self._queue.tokens,
+            arriving_tokens_per_s=self._gauges.arrivals.per_s(now=now),
+            kv_usage=engine.kv_usage,
+            load_s=self._load_s,
+            token_s=self._gauges.slot_time.token_s,
+            slowdown=self._slowdown,
+            **member.meter.timings(engine, slowdown=self._slowdown, now=now)._asdict(),
+        )
