@@ -107,8 +107,9 @@ class Dispatcher:
         replica that it ran on was lost."""
         if not again:
             self.arrivals.add(request.tokens, now=now)
-        self.queue.push(request, retry_after_s=None if again else self.retry_after_s(now=now))
-        position, per_s = self.queue.ahead_of(request), self.drained_per_s(now=now)
+        per_s = self.drained_per_s(now=now)
+        self.queue.push(request, retry_after_s=None if again else self._drained_in_s(per_s))
+        position = self.queue.ahead_of(request)
         return Place(position, (position + 1) / per_s if per_s else None)
 
     def withdraw(self, request_id: str) -> None:
@@ -192,7 +193,9 @@ class Dispatcher:
 
     def retry_after_s(self, *, now: float) -> float:
         """Time for the queue to drain at that rate."""
-        per_s = self.drained_per_s(now=now)
+        return self._drained_in_s(self.drained_per_s(now=now))
+
+    def _drained_in_s(self, per_s: float) -> float:
         wanted_s = len(self.queue) / per_s if per_s else LONGEST_RETRY_AFTER_S
         return min(LONGEST_RETRY_AFTER_S, max(1.0, wanted_s))
 
@@ -209,10 +212,13 @@ class Dispatcher:
     def _count_more(
         self, running: _Running, *, reserved_tokens: int = 0, prefill_tokens: int = 0
     ) -> None:
-        more = Load(reserved_tokens=reserved_tokens, prefill_tokens=prefill_tokens)
         running.load.reserved_tokens += reserved_tokens
         running.load.prefill_tokens += prefill_tokens
-        self._fleet.count(running.assignment.replica_id, more)
+        self._fleet.grown(
+            running.assignment.replica_id,
+            reserved_tokens=reserved_tokens,
+            prefill_tokens=prefill_tokens,
+        )
 
     def check_invariants(self) -> None:
         self.queue.check_invariants()

@@ -31,27 +31,26 @@ MOST_IDLE = 256
 class Flow:
     """What one tenant has waiting in one priority class."""
 
-    __slots__ = ("_requests", "counter", "tenant", "tokens", "weight")
+    __slots__ = ("_requests", "counter", "requests", "tenant", "tokens", "weight")
 
     def __init__(self, tenant: str) -> None:
         self.tenant = tenant
         self.weight = 1.0
         self.counter = 0.0
+        self.requests = 0
         self.tokens = 0
         self._requests: LazyHeap[Request] = LazyHeap()
 
     def __repr__(self) -> str:
         return f"<Flow {self.tenant} {self.requests} waiting, at {self.counter:.0f}>"
 
-    @property
-    def requests(self) -> int:
-        return len(self._requests)
-
     def push(self, request: Request) -> None:
+        self.requests += 1
         self.tokens += request.tokens
         self._requests.push(request.deadline_at, request.id, request)
 
     def remove(self, request: Request) -> None:
+        self.requests -= 1
         self.tokens -= request.tokens
         self._requests.discard(request.id)
 

@@ -43,7 +43,8 @@ class Fleet:
         return self._loads
 
     def replicas(self) -> list[Replica]:
-        return [self.replica(replica_id) for replica_id in self._reported]
+        made = self._snapshots
+        return [made.get(replica_id) or self.replica(replica_id) for replica_id in self._reported]
 
     def replica(self, replica_id: str) -> Replica:
         """As of now: with what this gateway runs there counted."""
@@ -71,13 +72,22 @@ class Fleet:
 
     def count(self, replica_id: str, more: Load, *, sign: int = 1) -> None:
         """So much more runs there; so much less, with a `sign` of -1."""
-        load = self._loads.setdefault(replica_id, Load())
+        load = self._loads.get(replica_id)
+        if load is None:
+            load = self._loads[replica_id] = Load()
         load.requests += sign * more.requests
         load.sequences += sign * more.sequences
         load.reserved_tokens += sign * more.reserved_tokens
         load.prefill_tokens += sign * more.prefill_tokens
         if not load.requests:
             del self._loads[replica_id]
+        self._snapshots.pop(replica_id, None)
+
+    def grown(self, replica_id: str, *, reserved_tokens: int = 0, prefill_tokens: int = 0) -> None:
+        """So much more, of what runs there already."""
+        load = self._loads[replica_id]
+        load.reserved_tokens += reserved_tokens
+        load.prefill_tokens += prefill_tokens
         self._snapshots.pop(replica_id, None)
 
     def heard_first_token(

@@ -8,16 +8,19 @@ class Window:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._rows: deque[tuple[float, float]] = deque()
+        self._times: deque[float] = deque()
+        self._values: deque[float] = deque()
 
     def __repr__(self) -> str:
-        return f"<Window of {self._seconds:g} s, {len(self._rows)} numbers>"
+        return f"<Window of {self._seconds:g} s, {len(self._values)} numbers>"
 
     def add(self, value: float, *, now: float) -> None:
-        self._rows.append((now, value))
-        while self._rows[0][0] <= now - self._seconds:
-            self._rows.popleft()
+        self._times.append(now)
+        self._values.append(value)
+        while self._times[0] <= now - self._seconds:
+            self._times.popleft()
+            self._values.popleft()
 
     def mean(self) -> float:
         """0 when it is empty."""
-        return sum(value for _, value in self._rows) / len(self._rows) if self._rows else 0.0
+        return sum(self._values) / len(self._values) if self._values else 0.0

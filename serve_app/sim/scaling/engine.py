@@ -14,6 +14,7 @@ KV cache is counted in tokens; when it is full the newest sequence is preempted,
 import heapq
 import math
 from collections import deque
+from functools import partial
 from typing import Protocol
 
 from serve_app.core.answers import Answers
@@ -122,8 +123,7 @@ class Replica:
     def _run(self, steps: int, seconds: float) -> None:
         self._length = steps
         self._event += 1
-        event = self._event
-        self._clock.at(self._began_at + seconds, lambda: self._end(event))
+        self._clock.at(self._began_at + seconds, partial(self._end, self._event))
 
     def _end(self, event: int) -> None:
         if event != self._event:

@@ -1,7 +1,6 @@
-"""What a gateway and its replicas measure of their traffic: how late answers are, how much
-arrives, how long a token takes."""
+"""What a gateway and its replicas measure of their traffic: how late answers are, and how long a
+token takes."""
 
-from serve_app.core.arrivals import ArrivalRate
 from serve_app.core.ranks import Ranks
 from serve_app.core.slot_time import SlotTime
 from serve_app.sim.scaling.fleet import Rates, Slo
@@ -16,7 +15,6 @@ class Gauges:
     def __init__(self, rates: Rates, slo: Slo) -> None:
         self.ttft = Ranks(LATENESS_WINDOW_S)  # as multiples of their limits, like those below
         self.tpot = Ranks(LATENESS_WINDOW_S)
-        self.arrivals = ArrivalRate()
         self.slot_time = SlotTime()
         self._rates = rates
         self._slo = slo

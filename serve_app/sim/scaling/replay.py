@@ -8,6 +8,7 @@ import gc
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from serve_app.core.carried import Carried
 from serve_app.core.dispatch import SLACK, Assignment, Dispatcher
@@ -72,7 +73,7 @@ class Replay:
         self.forecast = Forecast(slots.expected_output_tokens)
         self.replicas = Replicas(setup.rates, setup.load_s, setup.engine, self.clock, self)
         self.gauges = Gauges(setup.rates, setup.slo)
-        self.reports = Reports(self.replicas, self.dispatcher.queue, self.gauges, setup)
+        self.reports = Reports(self.replicas, self.dispatcher, self.gauges, setup)
         self.story = Story(slots=self.replicas.slots())
         self._setup = setup
         self._scaler = scaler
@@ -99,7 +100,7 @@ class Replay:
     def _expect_next(self, arrivals: Iterator[Arrival]) -> None:
         arrival = next(arrivals, None)
         if arrival is not None:
-            self.clock.at(arrival.at_s, lambda: self._arrive(arrival, arrivals))
+            self.clock.at(arrival.at_s, partial(self._arrive, arrival, arrivals))
         else:
             self._last_arrival_at = self.clock.now
             self.story.seconds = self.clock.now
@@ -109,7 +110,6 @@ class Replay:
         now, index = self.clock.now, len(self.story.at_s)
         request = self._request(arrival, index)
         self.story.arrived(now)
-        self.gauges.arrivals.add(request.tokens, now=now)
         try:
             self.dispatcher.submit(request, now=now)
         except QueueFull:

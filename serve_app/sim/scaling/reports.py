@@ -2,7 +2,7 @@
 
 import math
 
-from serve_app.core.queue import WaitingQueue
+from serve_app.core.dispatch import Dispatcher
 from serve_app.core.report import ReplicaLoad
 from serve_app.sim.scaling.gauges import Gauges
 from serve_app.sim.scaling.replicas import Member, Replicas
@@ -13,10 +13,10 @@ class Reports:
     """Made once for each moment, however many look."""
 
     def __init__(
-        self, replicas: Replicas, queue: WaitingQueue, gauges: Gauges, setup: Setup
+        self, replicas: Replicas, dispatcher: Dispatcher, gauges: Gauges, setup: Setup
     ) -> None:
         self._replicas = replicas
-        self._queue = queue
+        self._dispatcher = dispatcher
         self._gauges = gauges
         self._load_s = setup.load_s
         self._slowdown = setup.engine.slowdown
@@ -39,14 +39,14 @@ class Reports:
         return made
 
     def _make(self, member: Member) -> ReplicaLoad:
-        engine, now = member.engine, self._made_at
+        engine, queue, now = member.engine, self._dispatcher.queue, self._made_at
         return ReplicaLoad(
             running=engine.running + len(engine.waiting),
             slots=member.slots,
             reported_at=now if member.hears_gateway else -math.inf,
-            depth=len(self._queue),
-            depth_tokens=self._queue.tokens,
-            arriving_tokens_per_s=self._gauges.arrivals.per_s(now=now),
+            depth=len(queue),
+            depth_tokens=queue.tokens,
+            arriving_tokens_per_s=self._dispatcher.arrivals.per_s(now=now),
             kv_usage=engine.kv_usage,
             load_s=self._load_s,
             token_s=self._gauges.slot_time.token_s,
