@@ -87,7 +87,7 @@ class WaitingQueue:
         """Add `request`; raises `QueueFull` carrying `retry_after_s` when there is no room. With
         None there always is: the request has been in before."""
         assert request.id not in self._waiting, f"{request.id} waits already"
-        if retry_after_s is not None:
+        if retry_after_s is not None and self._waiting:  # an empty queue has room for anything
             self._require_room(request, retry_after_s)
         self._waiting[request.id] = request
         self.tokens += request.tokens
