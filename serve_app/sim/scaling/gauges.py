@@ -13,8 +13,8 @@ class Gauges:
     """All of them, and the limits that a request has."""
 
     def __init__(self, rates: Rates, slo: Slo) -> None:
-        self.ttft = Ranks(LATENESS_WINDOW_S)  # as multiples of their limits, like those below
-        self.tpot = Ranks(LATENESS_WINDOW_S)
+        self.ttft = Ranks(LATENESS_WINDOW_S)  # ÷ its limit
+        self.tpot = Ranks(LATENESS_WINDOW_S)  # ÷ its limit
         self.slot_time = SlotTime()
         self._rates = rates
         self._slo = slo
