@@ -68,9 +68,8 @@ def test_each_replica_has_a_place_and_whole_nodes(cluster: TwoNodes) -> None:
 
 def test_replicas_start_in_their_places_and_lack_their_models_only(cluster: TwoNodes) -> None:
     """All in one `serve run`: who finds no room waits until others have stopped."""
-    applications = [
-        one.engine | {"name": one.name, "args": one.args | {"start_attempts": 1}} for one in ON_GPUS
-    ]
+    args = {"start_attempts": 1, "wait_for_nodes": True}
+    applications = [one.engine | {"name": one.name, "args": one.args | args} for one in ON_GPUS]
     file = cluster.folder / "all.yaml"
     http = {"host": "127.0.0.1", "port": free_port()}
     document = {"proxy_location": "Disabled", "http_options": http, "applications": applications}
