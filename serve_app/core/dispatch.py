@@ -212,13 +212,10 @@ class Dispatcher:
     def _count_more(
         self, running: _Running, *, reserved_tokens: int = 0, prefill_tokens: int = 0
     ) -> None:
+        more = Load(reserved_tokens=reserved_tokens, prefill_tokens=prefill_tokens)
         running.load.reserved_tokens += reserved_tokens
         running.load.prefill_tokens += prefill_tokens
-        self._fleet.grown(
-            running.assignment.replica_id,
-            reserved_tokens=reserved_tokens,
-            prefill_tokens=prefill_tokens,
-        )
+        self._fleet.count(running.assignment.replica_id, more)
 
     def check_invariants(self) -> None:
         self.queue.check_invariants()

@@ -43,8 +43,7 @@ class Fleet:
         return self._loads
 
     def replicas(self) -> list[Replica]:
-        made = self._snapshots
-        return [made.get(replica_id) or self.replica(replica_id) for replica_id in self._reported]
+        return [self.replica(replica_id) for replica_id in self._reported]
 
     def replica(self, replica_id: str) -> Replica:
         """As of now: with what this gateway runs there counted."""
@@ -81,13 +80,6 @@ class Fleet:
         load.prefill_tokens += sign * more.prefill_tokens
         if not load.requests:
             del self._loads[replica_id]
-        self._snapshots.pop(replica_id, None)
-
-    def grown(self, replica_id: str, *, reserved_tokens: int = 0, prefill_tokens: int = 0) -> None:
-        """So much more, of what runs there already."""
-        load = self._loads[replica_id]
-        load.reserved_tokens += reserved_tokens
-        load.prefill_tokens += prefill_tokens
         self._snapshots.pop(replica_id, None)
 
     def heard_first_token(

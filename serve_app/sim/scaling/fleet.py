@@ -25,8 +25,7 @@ class Rates:
 
     def step_s(self, sequences: int) -> float:
         """A decode step of so many sequences, without prefill."""
-        further = sequences - 1 if sequences > 1 else 0
-        return self.decode_step_s + further * self.decode_step_per_seq_s
+        return self.decode_step_s + max(0, sequences - 1) * self.decode_step_per_seq_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,15 +30,13 @@ class Reports:
         """Of all that serve at this moment."""
         if now > self._made_at:
             self._made, self._made_at = {}, now
-        return [self._of(name, member) for name, member in self._replicas.ready.items()]
+        arriving = self._dispatcher.arrivals.per_s(now=now)
+        for name, member in self._replicas.ready.items():
+            if name not in self._made:
+                self._made[name] = self._make(member, arriving)
+        return [self._made[name] for name in self._replicas.ready]
 
-    def _of(self, name: str, member: Member) -> ReplicaLoad:
-        made = self._made.get(name)
-        if made is None:
-            made = self._made[name] = self._make(member)
-        return made
-
-    def _make(self, member: Member) -> ReplicaLoad:
+    def _make(self, member: Member, arriving: float) -> ReplicaLoad:
         engine, queue, now = member.engine, self._dispatcher.queue, self._made_at
         return ReplicaLoad(
             running=engine.running + len(engine.waiting),
@@ -46,7 +44,7 @@ class Reports:
             reported_at=now if member.hears_gateway else -math.inf,
             depth=len(queue),
             depth_tokens=queue.tokens,
-            arriving_tokens_per_s=self._dispatcher.arrivals.per_s(now=now),
+            arriving_tokens_per_s=arriving,
             kv_usage=engine.kv_usage,
             load_s=self._load_s,
             token_s=self._gauges.slot_time.token_s,
