@@ -1,4 +1,4 @@
-"""What was measured: prompts alone, decode steps of so many sequences, and whole loads."""
+"""What was measured: prompts alone and beside somebody, decode steps, and whole loads."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,14 @@ class Decode:
     """A step in which so many sequences got a token each, and no prompt was read."""
 
     sequences: int
+    step_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A step that read a prompt of so many tokens, while one sequence decoded."""
+
+    tokens: int
     step_s: float
 
 

@@ -32,6 +32,11 @@ class Simulated(Knobs):
     faults: bool = False
     """Obey markers in a prompt such as `simulate: die` (engine/simulated.py). For tests only."""
 
+    @property
+    def decode_steps(self) -> tuple[tuple[int, float], ...]:
+        """Sequences, and seconds of a step that decodes so many."""
+        return ((1, self.decode_step_s), (2, self.decode_step_s + self.decode_step_per_seq_s))
+
 
 class Preflight(Knobs):
     """What a replica makes sure of before it loads anything; docs/preflight.md has the checks."""

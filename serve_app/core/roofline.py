@@ -56,8 +56,7 @@ class Rates:
     """What a simulated replica needs to know of an engine, data ranks together."""
 
     prefill_tokens_per_s: float
-    decode_step_s: float  # with one sequence
-    decode_step_per_seq_s: float  # more with each further one
+    decode_steps: tuple[tuple[int, float], ...]  # sequences, seconds
     kv_tokens: int
     max_num_seqs: int
     chunk_tokens: int
@@ -102,16 +101,13 @@ def largest_batch(candidate: Candidate, workload: Workload, *, tpot_s: float, mo
 
 
 def rates(candidate: Candidate, workload: Workload, *, kv_tokens: int) -> Rates:
-    """The estimates above as a straight line from one sequence to the most that run."""
+    """The estimates above, as a straight line from one sequence to the most that run."""
     layout, settings = candidate.layout, candidate.settings
     most = settings.max_num_seqs * layout.data
-    one_s = token_s_of(candidate, 1, workload)
     full = max(2, min(most, kv_tokens // workload.tokens))
-    full_s = token_s_of(candidate, full, workload)
     return Rates(
         prefill_tokens_per_s=prefill_tokens_per_s(candidate, workload),
-        decode_step_s=one_s,
-        decode_step_per_seq_s=(full_s - one_s) / (full - 1),
+        decode_steps=tuple((n, token_s_of(candidate, n, workload)) for n in (1, full)),
         kv_tokens=kv_tokens,
         max_num_seqs=most,
         chunk_tokens=settings.max_num_batched_tokens * layout.data,

@@ -13,7 +13,6 @@ from serve_app.planning.hardware import hardware_of
 from serve_app.planning.model import model_of
 
 TYPICAL = Workload(1536, 512)
-SIMULATED = ("prefill_tokens_per_s", "decode_step_s", "decode_step_per_seq_s")
 
 
 def rates_of(
@@ -37,7 +36,8 @@ def _simulated(knobs: Mapping[str, Any]) -> Rates:
 
     said = Simulated.model_validate(knobs)
     return Rates(
-        **{name: getattr(said, name) for name in SIMULATED},
+        prefill_tokens_per_s=said.prefill_tokens_per_s,
+        decode_steps=said.decode_steps,
         kv_tokens=said.kv_tokens,
         max_num_seqs=said.max_num_seqs,
         chunk_tokens=CHUNK_TOKENS,

@@ -30,9 +30,12 @@ def test_an_engine_of_known_rates_is_found_and_told_by_the_model(tmp_path, capsy
     whole = json.loads(file.read_text())
     rates = whole["rates"]
     assert rates["prefill_tokens_per_s"] == pytest.approx(8000, rel=0.1)
-    assert rates["decode_step_s"] == pytest.approx(0.01, rel=0.1)
-    assert rates["decode_step_per_seq_s"] == pytest.approx(0.0005, rel=0.3)
+    steps = dict(rates["decode_steps"])
+    assert sorted(steps) == [1, 2, 4, 8]
+    assert steps[1] == pytest.approx(0.01, rel=0.1)
+    assert steps[8] == pytest.approx(0.0135, rel=0.1)
     assert rates["overhead_s"] + rates["read_step_s"] < 0.01
+    assert rates["reading_s"] < 1.5 * 50 / 8000, "no more than the shortest prompt takes"
     assert (rates["kv_tokens"], rates["max_num_seqs"], rates["chunk_tokens"]) == (20000, 8, 2048)
     assert whole["measured"]["machine"]["cores"]
     assert main(["simulate", "--check", str(file)]) == 0

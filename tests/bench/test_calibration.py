@@ -66,6 +66,19 @@ def test_sizes_that_nobody_says_are_asked_for():
 
 
 @pytest.mark.parametrize(
+    ("holds", "found", "why"),
+    [
+        (Sizes(10**6, 64, 2048), [[64], [128], [256], [448], [256] * 8], "as many as a step reads"),
+        (Sizes(10**6, 4, 2048), [[64], [128], [256], [448], [256] * 3], "and run beside one"),
+        (Sizes(1024, 64, 2048), [[64], [128], [256], [448], [256] * 2], "and have room"),
+        (Sizes(10**6, 64, 200), [[64], [128], []], "no step reads more at once"),
+    ],
+)
+def test_prompts_are_read_alone_and_many_at_once(holds, found, why):
+    assert asked("--input-tokens", "256").batches(holds) == found, why
+
+
+@pytest.mark.parametrize(
     ("words", "holds", "found", "why"),
     [
         ([], Sizes(10**6, 16, 1), [1, 2, 4, 8, 16], "doubling"),

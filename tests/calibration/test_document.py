@@ -5,30 +5,32 @@ import json
 import pytest
 
 from serve_app.calibration.document import Calibration, Sizes, document, loads_of
-from serve_app.calibration.points import Decode, Load, Prompt, Sent
+from serve_app.calibration.points import Decode, Load, Prompt, Reading, Sent
 
 LOADS = [Load(0.0, (Sent(0.0, 10, 5, 0.1, 0.02),)), Load(0.5, (Sent(1.5, 9, 1, 0.2, 0.0),))]
 FOUND = Calibration(
     Sizes(1000, 8, 2048),
-    [Prompt(100, 0.12), Prompt(200, 0.22)],
-    [Decode(1, 0.02), Decode(3, 0.022), Decode(5, 0.025)],
+    [Prompt(100, 0.122), Prompt(200, 0.222)],
+    [Decode(1, 0.02), Decode(3, 0.022), Decode(3, 0.024)],
+    [Reading(50, 0.11), Reading(100, 0.12), Reading(200, 0.22)],
     LOADS,
 )
 
 
 def test_a_file_has_rates_by_the_names_that_the_engine_model_knows() -> None:
-    assert document(FOUND, {})["rates"] == pytest.approx(
+    rates = document(FOUND, {})["rates"]
+    assert dict(rates.pop("decode_steps")) == pytest.approx({1: 0.02, 3: 0.023})
+    assert rates == pytest.approx(
         {
             "prefill_tokens_per_s": 1000,
-            "decode_step_s": 0.0199,
-            "decode_step_per_seq_s": 0.00121,
-            "overhead_s": 0.0013,
-            "read_step_s": 0.0187,
+            "overhead_s": 0.0035,
+            "read_step_s": 0.0185,
+            "reading_s": 0.09,
             "kv_tokens": 1000,
             "max_num_seqs": 8,
             "chunk_tokens": 2048,
         },
-        rel=0.06,
+        abs=1e-9,
     )
 
 
@@ -37,6 +39,9 @@ def test_every_point_has_its_residual() -> None:
     assert written["measured"] == {"command": "x"}
     assert [point["residual"] for point in written["prompts"]] == pytest.approx([0, 0], abs=1e-9)
     assert written["decodes"][1]["residual"] > 0 > written["decodes"][2]["residual"]
+    assert [point["residual"] for point in written["readings"]] == pytest.approx(
+        [0, 0, 0], abs=1e-9
+    )
 
 
 def test_loads_come_back_from_json_as_they_were() -> None:

@@ -165,9 +165,9 @@ def test_no_batch_is_faster_than_one_sequence() -> None:
 
 def test_rates_are_a_line_from_one_sequence_to_all() -> None:
     found = rates(TP8, LOAD, kv_tokens=560_000)
-    full_s = found.decode_step_s + 255 * found.decode_step_per_seq_s
+    [_, (full, full_s)] = found.decode_steps
 
-    assert found.max_num_seqs == 256
+    assert found.max_num_seqs == full == 256
     assert found.chunk_tokens == 8192
     assert full_s == pytest.approx(2 * decode_step(TP8, 256, LOAD.context).seconds)
 
@@ -179,4 +179,7 @@ def test_rates_count_all_data_ranks() -> None:
 
 
 def test_rates_without_room_for_two_are_those_of_two() -> None:
-    assert rates(TP8, LOAD, kv_tokens=0).decode_step_per_seq_s > 0
+    [(one, one_s), (two, two_s)] = rates(TP8, LOAD, kv_tokens=0).decode_steps
+
+    assert (one, two) == (1, 2)
+    assert 0 < one_s < two_s

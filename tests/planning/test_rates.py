@@ -27,15 +27,17 @@ def test_the_replica_of_deepseek_yaml() -> None:
     assert rates.max_num_seqs == 256
     assert rates.chunk_tokens == 8192
     assert 10_000 < rates.prefill_tokens_per_s < 40_000
-    assert 0.005 < rates.decode_step_s < 0.02
-    assert 0 < rates.decode_step_per_seq_s < 0.001
+    [(one, shortest_s), (full, longest_s)] = rates.decode_steps
+    assert (one, full) == (1, 256)
+    assert 0.005 < shortest_s < 0.02
+    assert shortest_s < longest_s < shortest_s + 255 * 0.001
 
 
 def test_a_simulated_replica_is_what_its_yaml_says() -> None:
     rates = rates_of({"kind": "simulated", "simulated": {"kv_tokens": 5000}}, "anything")
 
     assert rates.kv_tokens == 5000
-    assert rates.decode_step_s == Simulated().decode_step_s
+    assert rates.decode_steps == Simulated().decode_steps
 
 
 @pytest.mark.parametrize(

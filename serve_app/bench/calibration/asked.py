@@ -53,6 +53,14 @@ class Asked:
     def prompt_lengths(self) -> list[int]:
         return sorted({max(1, int(part * self.work.input_tokens)) for part in LENGTHS})
 
+    def batches(self, holds: Sizes) -> list[list[int]]:
+        """Prompts to read at once beside a sequence that decodes: one of each length, and as many
+        of the mean length as a step reads."""
+        single = [[tokens] for tokens in self.prompt_lengths if tokens <= holds.chunk_tokens]
+        mean = self.work.input_tokens
+        many = min(holds.chunk_tokens, holds.kv_tokens // 2) // mean
+        return [*single, [mean] * min(many, holds.max_num_seqs - 1, MOST_SEQUENCES)]
+
     @property
     def longest(self) -> "Asked":
         """The same, with the work of its longest request: for a check of what a target takes."""

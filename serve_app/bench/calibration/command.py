@@ -13,6 +13,7 @@ from serve_app.bench.machine import machine, versions
 from serve_app.bench.progress import say
 from serve_app.calibration.document import Calibration, document
 from serve_app.calibration.fit import CalibrationError
+from serve_app.calibration.words import speeds
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -38,16 +39,14 @@ def run(chosen: argparse.Namespace) -> int:
 
 def summary(found: Calibration, file: Path) -> str:
     """What was fitted, and what comes next."""
-    speeds, sizes = found.speeds, found.sizes
+    sizes = found.sizes
     worst = [max(map(abs, residuals)) for residuals in found.residuals]
     return (
-        f"prefill {speeds.prefill_tokens_per_s:.0f} tokens/s, decode step "
-        f"{speeds.decode_step_s * 1e3:.2f} ms + {speeds.decode_step_per_seq_s * 1e3:.3f} ms a "
-        f"sequence, {speeds.overhead_s * 1e3:.2f} ms a request, "
-        f"{speeds.read_step_s * 1e3:.2f} ms a step that only reads\n"
+        f"{speeds(found.speeds)}\n"
         f"{sizes.kv_tokens} KV tokens, {sizes.max_num_seqs} sequences, {sizes.chunk_tokens} "
         "tokens a step\n"
-        f"the fit is off by at most {worst[0]:.0%} for a prompt, {worst[1]:.0%} for a step\n"
+        f"the fit is off by at most {worst[0]:.0%} for a prompt alone, {worst[1]:.0%} for a step "
+        f"that decodes, {worst[2]:.0%} for one that reads, too\n"
         f"how well it tells a load: serve-app simulate --check {file}"
     )
 

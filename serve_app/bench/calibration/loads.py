@@ -13,6 +13,19 @@ def alone(asked: Asked, tokens: int, *number: int) -> Ask:
     return _ask(asked.work, tokens, 1, dice_of(asked.plan.seed, "alone", tokens, *number))
 
 
+def beside(asked: Asked, tokens: int, *number: int) -> Ask:
+    """The same, for a moment at which somebody else decodes."""
+    return _ask(asked.work, tokens, 1, dice_of(asked.plan.seed, "beside", tokens, *number))
+
+
+def decoding(asked: Asked, tokens: int, *number: int) -> Ask:
+    """A short prompt with an answer of so many tokens, or of as many as a request may have."""
+    prompt = asked.prompt_lengths[0]
+    most = asked.longest.work.longest_tokens - prompt
+    dice = dice_of(asked.plan.seed, "decoding", *number)
+    return _ask(asked.work, prompt, min(most, tokens), dice)
+
+
 def together(asked: Asked, sequences: int, number: int) -> list[Ask]:
     """So many equal in length: while all decode, every step has all of them."""
     dice = dice_of(asked.plan.seed, "together", sequences, number)

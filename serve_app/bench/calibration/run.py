@@ -1,11 +1,13 @@
 """Carries out a calibration. Importing this imports vLLM, which takes seconds.
 
-Each round takes turns: prompts alone and decode steps, then a load that checks the fit, so that
-whatever else happens on the machine happens to all of them. The first load, all requests at once,
-says what the endpoint can do, and the others are shares of that.
+Each round takes turns: prompts alone, decode steps, and prompts beside somebody who decodes, then a
+load that checks the fit, so that whatever else happens on the machine happens to all of them. The
+first load, all requests at once, says what the endpoint can do, and the others are shares of that.
 """
 
 import asyncio
+import math
+import statistics
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -14,6 +16,7 @@ from serve_app.bench.answer import Answer
 from serve_app.bench.ask import Ask
 from serve_app.bench.calibration import loads
 from serve_app.bench.calibration.asked import SHARES, Asked
+from serve_app.bench.calibration.beside import Timed, readings
 from serve_app.bench.calibration.settled import settled_step_s
 from serve_app.bench.calibration.sizes import sizes
 from serve_app.bench.client import Client, withheld
@@ -23,7 +26,7 @@ from serve_app.bench.plan import mark
 from serve_app.bench.preflight import find_models, probe
 from serve_app.bench.progress import say
 from serve_app.calibration.document import Calibration, Sizes
-from serve_app.calibration.points import Decode, Load, Prompt, Sent
+from serve_app.calibration.points import Decode, Load, Prompt, Reading, Sent
 
 ALL_AT_ONCE = 0.0
 
@@ -57,6 +60,7 @@ class _Run:
         self._concurrencies = asked.concurrencies(found)
         self._prompts: list[Prompt] = []
         self._decodes: list[Decode] = []
+        self._readings: list[Reading] = []
         self._loads: list[Load] = []
         self._per_s = 0.0  # requests, of all at once
         self._marks = (mark(time.time(), number) for number in count())
@@ -65,20 +69,23 @@ class _Run:
         await self._crowd(self._concurrencies[-1], -1)  # opens connections, compiles what is late
         for number in range(self._asked.plan.rounds):
             await self._round(number)
-        return Calibration(self._sizes, self._prompts, self._decodes, self._loads)
+        return Calibration(self._sizes, self._prompts, self._decodes, self._readings, self._loads)
 
     async def _round(self, number: int) -> None:
         of = f"round {number + 1}/{self._asked.plan.rounds}"
         for place, share in enumerate((ALL_AT_ONCE, *SHARES)):
             prompts = await self._alone(number, place)
             decodes = await self._together(number, place)
-            load = await self._load(share, number)
             self._prompts += prompts
             self._decodes += decodes
+            readings = await self._beside(number, place)
+            load = await self._load(share, number)
+            self._readings += readings
             self._loads.append(load)
             say(
                 f"{of}  prompts alone {_milliseconds([p.ttft_s for p in prompts])}, decode steps "
-                f"{_milliseconds([d.step_s for d in decodes])}, {len(load.requests)} requests, "
+                f"{_milliseconds([d.step_s for d in decodes])}, that read, too "
+                f"{_milliseconds([r.step_s for r in readings])}, {len(load.requests)} requests, "
                 f"{load}"
             )
 
@@ -98,6 +105,29 @@ class _Run:
             answers = await self._crowd(sequences, number)
             found += [Decode(sequences, s) for a in answers if (s := settled_step_s(a))]
         return found
+
+    async def _beside(self, number: int, place: int) -> list[Reading]:
+        """What a step reads at once, in turn, while one sequence decodes."""
+        fewest = min(decode.sequences for decode in self._decodes)
+        step_s = statistics.median(d.step_s for d in self._decodes if d.sequences == fewest)
+        wait_s = 2 * max(prompt.ttft_s for prompt in self._prompts)
+        batches = self._asked.batches(self._sizes)
+        longest_s = wait_s * (1 + sum(map(sum, batches)) / max(self._asked.prompt_lengths))
+        tokens = math.ceil(longest_s / step_s)
+        [stream] = self._marked([loads.decoding(self._asked, tokens, number, place)])
+        prompts: list[Timed] = []
+        async with asyncio.TaskGroup() as group:
+            decoding = group.create_task(self._timed(stream))
+            await asyncio.sleep(wait_s)
+            for batch in batches:
+                asks = [loads.beside(self._asked, n, number, place, i) for i, n in enumerate(batch)]
+                prompts += await asyncio.gather(*map(self._timed, self._marked(asks)))
+        _complete([decoding.result().answer, *(prompt.answer for prompt in prompts)])
+        return readings(decoding.result(), prompts, step_s=step_s)
+
+    async def _timed(self, ask: Ask) -> Timed:
+        sent_at_s = time.perf_counter()
+        return Timed(sent_at_s, await self._client.send(ask))
 
     async def _crowd(self, sequences: int, number: int) -> list[Answer]:
         asks = loads.together(self._asked, sequences, number)

@@ -1,18 +1,18 @@
 """How many replicas traffic needs on average, by arithmetic: for a fleet that is fixed.
 
 Of a replica that is sent P prompt and A answer tokens a second, the share p = P ÷ prefill rate
-of its time goes into prefill. With n sequences a token then takes (a + b n) ÷ (1 - p), and by
-Little's law n is A times that. So a token takes a ÷ (1 - w), where w = p + b A, and
+of its time goes into prefill. With n sequences a token then takes step(n) ÷ (1 - p), and by
+Little's law n is A times that. So
 
-    w ≤ 1 - a ÷ limit       keeps the SLO on TPOT
-    A a ÷ (1 - w) ≤ slots   has room for all that run
+    step(A × limit) ≤ limit × (1 - p)   keeps the SLO on TPOT
+    A × step(slots) ÷ (1 - p) ≤ slots   has room for all that run
 
-and both are linear in the number of replicas. Bursts within a window, and what a prefix cache
+where P and A are those of the fleet ÷ its replicas. Bursts within a window, and what a prefix cache
 saves, are left out.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from serve_app.sim.scaling.fleet import Rates, Slo
@@ -40,16 +40,19 @@ class Window:
 
     def replicas(self, rates: Rates, slo: Slo) -> float:
         """How many it needs, on average; infinite where one sequence alone is too slow."""
-        step_s = rates.decode_step_s - rates.decode_step_per_seq_s
-        limit_s = slo.tpot_s or slo.tpot_times * rates.decode_step_s
-        if limit_s < rates.decode_step_s:
+        limit_s = slo.tpot_s or slo.tpot_times * rates.alone_s
+        if limit_s < rates.alone_s:
             return math.inf
         answer = self.answer_tokens / self.seconds
         prefill = self.prompt_tokens / self.seconds / rates.prefill_tokens_per_s
-        work = prefill + rates.decode_step_per_seq_s * answer
         slots = min(rates.max_num_seqs, rates.kv_tokens / max(1.0, self.mean_tokens))
-        in_time = work / (1 - step_s / limit_s) if limit_s else work
-        return max(in_time, work + answer * step_s / slots)
+        have_room = prefill + answer * rates.step_s(slots) / slots
+
+        def are_in_time(replicas: float) -> bool:
+            step_s = rates.step_s(answer * limit_s / replicas)
+            return step_s <= limit_s * (1 - prefill / replicas)
+
+        return _fewest(are_in_time, have_room) if have_room and limit_s else have_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,19 @@ class Survey:
         return max(window.replicas(rates, slo) for window in self.windows)
 
 
+def _fewest(enough: Callable[[float], bool], least: float) -> float:
+    """The fewest replicas, in fractions, that are enough and no fewer than `least`."""
+    if enough(least):
+        return least
+    low, high = least, 2 * least
+    while not enough(high):
+        low, high = high, 2 * high
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
 def survey(arrivals: Iterable[Arrival], seconds: float) -> Survey:
     """Of `arrivals` within so many seconds."""
     width_s = min(WINDOW_S, seconds / WINDOWS) or WINDOW_S
@@ -109,10 +125,10 @@ def slower(rates: Rates, times: float) -> Rates:
     return replace(
         rates,
         prefill_tokens_per_s=rates.prefill_tokens_per_s / times,
-        decode_step_s=rates.decode_step_s * times,
-        decode_step_per_seq_s=rates.decode_step_per_seq_s * times,
+        decode_steps=tuple((number, step_s * times) for number, step_s in rates.decode_steps),
         overhead_s=rates.overhead_s * times,
         read_step_s=rates.read_step_s * times,
+        reading_s=rates.reading_s * times,
     )
 
 

@@ -3,10 +3,7 @@
 It is `engine.batch.Batch` without the steps in which nothing happens: while no prompt waits,
 every running sequence gets a token a step and a step takes what `Rates.step_s` says, so the
 next end of an answer is known, and the clock goes there. A step that reads prompts is played
-as one event, with up to `chunk_tokens` of them, first come first served:
-
-    duration_s = (step_s(decodes) if any, else read_step_s) + prefilled / prefill_tokens_per_s
-
+as one event, with up to `chunk_tokens` of them, first come first served (`Rates.read_s`).
 A request reaches the engine `overhead_s` after it was sent, and keeps nobody else waiting for that.
 KV cache is counted in tokens; when it is full the newest sequence is preempted, as in vLLM.
 """
@@ -53,6 +50,7 @@ class Replica:
         self.answers = Answers()
         self._clock = clock
         self._hears = hears
+        self._step_s = [rates.step_s(decodes) for decodes in range(rates.max_num_seqs + 1)]
         self._coming = 0  # sent, and not with the engine yet
         self._reading: deque[Job] = deque()  # prompts that have begun and are not read
         self._decoding: dict[Job, None] = {}  # the newest is last
@@ -99,7 +97,7 @@ class Replica:
         if not self._length:
             self._begin()
         elif not self._is_mixed and self.waiting:
-            step_s = self.rates.step_s(len(self._decoding))
+            step_s = self._step_s[len(self._decoding)]
             over = (self._clock.now - self._began_at) / step_s if step_s else self._length
             steps = max(1, math.ceil(over))
             if steps < self._length:
@@ -112,11 +110,10 @@ class Replica:
         self._is_mixed = prefill > 0
         decodes = len(self._decoding)
         if self._is_mixed:
-            step_s = self.rates.step_s(decodes) if decodes else self.rates.read_step_s
-            self._run(1, step_s + prefill / self.rates.prefill_tokens_per_s)
+            self._run(1, self.rates.read_s(prefill, decodes))
         elif decodes:
             steps = self._until_something_happens()
-            self._run(steps, steps * self.rates.step_s(decodes))
+            self._run(steps, steps * self._step_s[decodes])
         else:
             self._length = 0
 

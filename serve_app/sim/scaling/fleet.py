@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from serve_app.core.autoscaling import Decision
+from serve_app.core.curve import height
 from serve_app.core.report import Load
+
+Steps = tuple[tuple[int, float], ...]  # sequences, and how long a step that decodes them takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +18,27 @@ class Rates:
     """How fast one replica is, and how much it holds; measured, or estimated from a plan."""
 
     prefill_tokens_per_s: float
-    decode_step_s: float  # at batch 1
-    decode_step_per_seq_s: float  # of each further sequence
+    decode_steps: Steps
     kv_tokens: int
     max_num_seqs: int
     chunk_tokens: int
     overhead_s: float = 0.0  # from a request to the engine: HTTP, tokenising; nobody waits for it
-    read_step_s: float = 0.0  # of a step that reads prompts and decodes nothing, beside its tokens
+    read_step_s: float = 0.0  # of a step that reads prompts and decodes nothing, beside reading
+    reading_s: float = 0.0  # the least that reading adds to a step, however short the prompt
 
-    def step_s(self, sequences: int) -> float:
+    def step_s(self, sequences: float) -> float:
         """A decode step of so many sequences, without prefill."""
-        return self.decode_step_s + max(0, sequences - 1) * self.decode_step_per_seq_s
+        return height(self.decode_steps, sequences)
+
+    def read_s(self, tokens: int, decodes: int) -> float:
+        """A step that reads so many of prompts, and decodes so many sequences."""
+        step_s = self.step_s(decodes) if decodes else self.read_step_s
+        return step_s + max(self.reading_s, tokens / self.prefill_tokens_per_s)
+
+    @property
+    def alone_s(self) -> float:
+        """A decode step of one sequence."""
+        return self.step_s(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,5 +25,5 @@ class Gauges:
 
     def tpot_ratio(self, seconds: float, tokens: int) -> float:
         """Of an answer of so many tokens whose first to last took so long."""
-        limit_s = self._slo.tpot_s or self._slo.tpot_times * self._rates.decode_step_s
+        limit_s = self._slo.tpot_s or self._slo.tpot_times * self._rates.alone_s
         return seconds / (tokens - 1) / limit_s if tokens > 1 and limit_s else 0.0

@@ -13,7 +13,7 @@ class Meter:
         self._marks: deque[tuple[float, int, float, float]] = deque()
 
     def timings(self, engine: Replica, *, slowdown: float, now: float) -> Timings:
-        alone_s, answers = engine.rates.decode_step_s, engine.answers
+        alone_s, answers = engine.rates.alone_s, engine.answers
         tpot_s, reading = self._read(engine, now)
         return Timings(
             tpot_s=tpot_s,

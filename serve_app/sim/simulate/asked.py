@@ -31,7 +31,7 @@ def question_of(chosen: argparse.Namespace) -> Question:
     rates = rates_of(found, calibration=chosen.calibration, hardware=chosen.on)
     traffic = Traffic(part, found.max_model_len)
     seen = _survey(traffic)
-    _check_tpot(slo, rates.decode_step_s)
+    _check_tpot(slo, rates.alone_s)
     sized = _size(traffic, seen, setup(found, rates, bounds, slo), attainment, fleet)
     return Question(
         deployment=found,

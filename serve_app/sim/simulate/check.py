@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serve_app.calibration.document import loads_of
 from serve_app.calibration.points import Load
+from serve_app.calibration.words import speeds
 from serve_app.checking.question import QuestionError
 from serve_app.report.grid import drawn
 from serve_app.sim.scaling.compare import BOUND, Row, compare
@@ -27,16 +28,7 @@ def check(file: Path) -> str:
 
 def report(rows: Sequence[Row], rates: Rates) -> str:
     grid = [list(column) for column in zip(HEAD, *map(_written, rows), strict=True)]
-    return "\n".join((_speeds(rates), "", drawn(grid), *_warnings(rows))) + "\n"
-
-
-def _speeds(rates: Rates) -> str:
-    return (
-        f"prefill {rates.prefill_tokens_per_s:.0f} tokens/s, decode step "
-        f"{rates.decode_step_s * 1e3:.2f} ms + {rates.decode_step_per_seq_s * 1e3:.3f} ms a "
-        f"sequence, {rates.overhead_s * 1e3:.2f} ms a request, {rates.read_step_s * 1e3:.2f} ms a "
-        "step that only reads"
-    )
+    return "\n".join((speeds(rates), "", drawn(grid), *_warnings(rows))) + "\n"
 
 
 def _written(row: Row) -> tuple[str, ...]:

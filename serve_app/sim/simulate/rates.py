@@ -1,5 +1,6 @@
 """How fast a replica of a deployment is: said by it, measured, or planned."""
 
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from serve_app.checking.question import QuestionError
 from serve_app.config import Simulated
 from serve_app.engine.batch import CHUNK_TOKENS
 from serve_app.sim.scaling.fleet import Rates
-from serve_app.sim.simulate.calibrated import SIZES, SPEEDS, calibrated
+from serve_app.sim.simulate.calibrated import calibrated
 from serve_app.sim.simulate.deployment import Deployment
 
 
@@ -29,8 +30,7 @@ def rates_of(found: Deployment, *, calibration: Path | None, hardware: str | Non
 def _simulated(block: Simulated) -> Rates:
     return Rates(
         prefill_tokens_per_s=block.prefill_tokens_per_s,
-        decode_step_s=block.decode_step_s,
-        decode_step_per_seq_s=block.decode_step_per_seq_s,
+        decode_steps=block.decode_steps,
         kv_tokens=block.kv_tokens,
         max_num_seqs=block.max_num_seqs,
         chunk_tokens=CHUNK_TOKENS,
@@ -45,4 +45,4 @@ def _planned(found: Deployment, hardware: str) -> Rates:
         planned = plan.rates_of(found.args.model_dump(), hardware)
     except errors.PlanError as error:
         raise QuestionError(f"--on {hardware}: {error}") from error
-    return Rates(**{name: getattr(planned, name) for name in (*SPEEDS, *SIZES)})
+    return Rates(**asdict(planned))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from serve_app.calibration.words import steps
 from serve_app.report.grid import drawn
 from serve_app.sim.simulate.frontier import verdicts
 from serve_app.sim.simulate.played import Played
@@ -57,9 +58,8 @@ def facts(question: Question, runs: Sequence[Played]) -> list[str]:
     if question.clipped:
         traffic += f"; {question.clipped} cut to max_model_len {question.deployment.max_model_len}"
     replica = (
-        f"a replica: prefill {rates.prefill_tokens_per_s:.0f} tokens/s, decode step "
-        f"{rates.decode_step_s * 1e3:.1f} ms + {rates.decode_step_per_seq_s * 1e3:.3f} ms a "
-        f"sequence, {rates.kv_tokens} KV tokens, {rates.max_num_seqs} sequences"
+        f"a replica: prefill {rates.prefill_tokens_per_s:.0f} tokens/s, "
+        f"{steps(rates.decode_steps)}, {rates.kv_tokens} KV tokens, {rates.max_num_seqs} sequences"
     )
     if question.slowdown != 1.0:
         replica += f"; {question.slowdown:.2f} times as slow as the deployment's, for --fleet"
@@ -74,7 +74,7 @@ def facts(question: Question, runs: Sequence[Played]) -> list[str]:
 
 def slo(question: Question) -> str:
     limits = question.slo
-    step_s = limits.tpot_s or limits.tpot_times * question.rates.decode_step_s
+    step_s = limits.tpot_s or limits.tpot_times * question.rates.alone_s
     return (
         f"TTFT ≤ {limits.ttft_s:g} s + {limits.prefills:g} × its own prefill, "
         f"TPOT ≤ {step_s * 1e3:.3g} ms"

@@ -14,7 +14,7 @@ from tests.sim.scaling.made import seen
 UP = [(0.0, 2), (60.0, 3)]
 GAP = [(0.0, 3), (60.0, 2), (120.0, 3)]
 TWICE = [(0.0, 1), (60.0, 2), (120.0, 4)]
-RATES = Rates(1000.0, 0.02, 0.001, 10_000, 8, 2048)
+RATES = Rates(1000.0, ((1, 0.02), (2, 0.021)), 10_000, 8, 2048)
 
 schedules = st.lists(st.integers(1, 9), min_size=1, max_size=12).map(
     lambda counts: [(20.0 * place, n) for place, n in enumerate(counts)]

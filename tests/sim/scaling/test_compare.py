@@ -11,7 +11,7 @@ from serve_app.sim.scaling.engine import Replica
 from serve_app.sim.scaling.fleet import Rates
 from serve_app.sim.scaling.job import Job
 
-RATES = Rates(1000.0, 0.02, 0.001, 10_000, 8, 2048)
+RATES = Rates(1000.0, ((1, 0.02), (2, 0.021)), 10_000, 8, 2048)
 
 
 class Quiet:
@@ -54,6 +54,14 @@ def test_a_step_that_decodes_too_does_not_pay_for_reading_again():
     rates = replace(RATES, read_step_s=0.02)
     _, second = replayed(Load(0.5, (sent(answer=101), sent(at_s=0.12))), rates).requests
     assert second.ttft_s == pytest.approx(0.12)  # a step of one, and 100 tokens in it
+
+
+def test_reading_takes_no_less_than_its_kernels_however_short_the_prompt():
+    rates = replace(RATES, read_step_s=0.05, reading_s=0.2)
+    first, second = replayed(Load(0.5, (sent(answer=11), sent(at_s=0.25))), rates).requests
+    assert first.ttft_s == pytest.approx(0.25)
+    assert second.ttft_s == pytest.approx(0.02 + 0.2)
+    assert first.tpot_s == pytest.approx((0.22 + 0.021 * 9) / 10)
 
 
 def test_overhead_of_one_request_keeps_no_other_waiting():

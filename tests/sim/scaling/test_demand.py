@@ -1,6 +1,7 @@
 """What traffic needs, by arithmetic."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from serve_app.sim.scaling.demand import Window, slowdown, slower, survey
 from serve_app.sim.scaling.fleet import Rates, Slo
 from serve_app.sim.traffic import Arrival
 
-RATES = Rates(10_000.0, 0.02, 0.0, 100_000, 50, 2048)
+RATES = Rates(10_000.0, ((1, 0.02),), 100_000, 50, 2048)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,14 @@ RATES = Rates(10_000.0, 0.02, 0.0, 100_000, 50, 2048)
 def test_a_window_needs_what_its_tokens_take(prompts, answers, replicas, why):
     window = Window(10.0, 100, prompts * 10, answers * 10)
     assert window.replicas(RATES, Slo()) == pytest.approx(replicas), why
+
+
+def test_steps_that_are_no_line_need_as_many_as_are_in_time_beside_each_other():
+    rates = replace(RATES, decode_steps=((1, 0.01), (4, 0.02), (64, 0.08)))
+    window = Window(1.0, 10, 0, 2000)
+    assert window.replicas(rates, Slo()) == pytest.approx(10), "4 sequences make 200 tokens/s"
+    assert window.replicas(rates, Slo(tpot_s=0.05)) == pytest.approx(2000 * 0.05 / 34)
+    assert Window(1.0, 10, 1000, 2000).replicas(rates, Slo()) > 10
 
 
 def test_a_limit_below_one_step_cannot_be_kept():

@@ -9,7 +9,7 @@ from serve_app.sim.scaling.oracle import WARM_UP_S, Window, misses, needs, windo
 from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
-SETUP = Setup(Rates(2000.0, 0.02, 0.001, 50_000, 64, 2048), load_s=0.0, most=6)
+SETUP = Setup(Rates(2000.0, ((1, 0.02), (2, 0.021)), 50_000, 64, 2048), load_s=0.0, most=6)
 
 
 def arrivals(per_s, from_s, until_s):

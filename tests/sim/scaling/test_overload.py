@@ -10,7 +10,7 @@ from serve_app.sim.scaling.rivals import Static
 from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
-RATES = Rates(200_000.0, 0.01, 0.0005, 1_000_000, 256, 8192)
+RATES = Rates(200_000.0, ((1, 0.01), (2, 0.0105)), 1_000_000, 256, 8192)
 REPLICAS = 4
 FULL_PER_S = 20 / 0.02 / 200  # answers of 200 tokens, of twenty that share a replica
 

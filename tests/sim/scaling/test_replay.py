@@ -11,7 +11,7 @@ from serve_app.sim.scaling.replay import play
 from serve_app.sim.scaling.setup import Setup
 from serve_app.sim.traffic import Arrival
 
-RATES = Rates(20_000.0, 0.05, 0.0, 100_000, 4, 2048)
+RATES = Rates(20_000.0, ((1, 0.05),), 100_000, 4, 2048)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from serve_app.sim.scaling.sizing import fewest, in_time, slowdown
 from serve_app.sim.traffic import Arrival
 
 ARRIVALS = [Arrival(at / 5, "t", 1000, 50) for at in range(600)]
-SETUP = Setup(Rates(10_000.0, 0.02, 0.001, 100_000, 20, 2048), load_s=30.0, most=8)
+SETUP = Setup(Rates(10_000.0, ((1, 0.02), (2, 0.021)), 100_000, 20, 2048), load_s=30.0, most=8)
 
 
 @pytest.mark.parametrize("guess", [0.5, 2.0, 7.0])

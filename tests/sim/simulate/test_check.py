@@ -5,16 +5,17 @@ import json
 import pytest
 
 from serve_app.calibration.document import Calibration, Sizes, document
-from serve_app.calibration.points import Decode, Load, Prompt, Sent
+from serve_app.calibration.points import Decode, Load, Prompt, Reading, Sent
 from serve_app.cli import main
 
 PROMPTS = [Prompt(tokens, 0.02 + tokens / 1000) for tokens in (100, 200)]
 DECODES = [Decode(1, 0.02), Decode(5, 0.024)]
+READINGS = [Reading(tokens, 0.02 + tokens / 1000) for tokens in (100, 200)]
 
 
 def written(tmp_path, *loads):
     file = tmp_path / "calibration.json"
-    found = Calibration(Sizes(10_000, 8, 2048), PROMPTS, DECODES, loads)
+    found = Calibration(Sizes(10_000, 8, 2048), PROMPTS, DECODES, READINGS, loads)
     file.write_text(json.dumps(document(found, {})))
     return file
 
@@ -23,6 +24,7 @@ def test_a_load_that_the_model_tells_well_has_no_warning(tmp_path, capsys):
     file = written(tmp_path, Load(0.5, (Sent(0.0, 100, 11, 0.121, 0.0201),)))
     assert main(["simulate", "--check", str(file)]) == 0
     out = capsys.readouterr().out
+    assert "decode step 20.0 ms of 1 sequence to 24.0 ms of 5, 1.00 ms a request" in out
     assert "| 50% of capacity |  TTFT p50 ms |    121.0 | 120.0 | -0.8% |" in out
     assert out.endswith("TTFT p50, TTFT p95 and tokens/s are within 15%\n")
 

@@ -77,8 +77,7 @@ def test_a_faster_clock_is_a_shorter_trace(trace, capsys):
 def test_rates_come_from_a_calibration_where_there_is_one(trace, tmp_path, capsys):
     rates = {
         "prefill_tokens_per_s": 9000,
-        "decode_step_s": 0.03,
-        "decode_step_per_seq_s": 0.0001,
+        "decode_steps": [[1, 0.03], [8, 0.05], [128, 0.1]],
         "kv_tokens": 500000,
         "max_num_seqs": 128,
         "chunk_tokens": 8192,
@@ -89,7 +88,8 @@ def test_rates_come_from_a_calibration_where_there_is_one(trace, tmp_path, capsy
     line[1] = DEEPSEEK
     assert main(line) == 0
     question = json.loads(capsys.readouterr().out)["question"]
-    assert question["rates"] == rates | {"overhead_s": 0.0, "read_step_s": 0.0}
+    extras = dict.fromkeys(("overhead_s", "read_step_s", "reading_s"), 0.0)
+    assert question["rates"] == rates | extras
     assert (question["deployment"], question["most"]) == ("deepseek-v3", 4)
 
 
@@ -126,7 +126,15 @@ def test_a_wrong_question_is_one_line_and_status_2(trace, more, said, capsys):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("decode_step_s", 0, "decode_step_s is 0.0"),
+        ("decode_step_s", 0, "a decode step of 1 takes 0.0 s"),
+        ("decode_step_per_seq_s", -0.5, "2 take 0.5 s after 1 1.0 s"),
+        ("decode_steps", [], "they begin with that of 1 sequence"),
+        ("decode_steps", [[0, 0.1]], "they begin with that of 1 sequence"),
+        ("decode_steps", [[2, 0.1], [1, 0.2]], "1 take 0.2 s after 2 0.1 s"),
+        ("decode_steps", [[1, 0.1], [2, float("inf")]], "2 take inf s"),
+        ("decode_steps", 7, "TypeError"),
+        ("reading_s", -1, "reading_s is -1.0"),
+        ("kv_tokens", 0, "kv_tokens is 0"),
         ("kv_tokens", "many", "ValueError"),
         ("chunk_tokens", None, "TypeError"),
     ],

@@ -1,0 +1,41 @@
+"""Speeds in words, for who reads a calibration or what is made of one."""
+
+from typing import Protocol
+
+
+class Speeds(Protocol):
+    """What a calibration has fitted, or the engine model takes."""
+
+    @property
+    def prefill_tokens_per_s(self) -> float: ...
+    @property
+    def decode_steps(self) -> tuple[tuple[int, float], ...]: ...
+    @property
+    def overhead_s(self) -> float: ...
+    @property
+    def read_step_s(self) -> float: ...
+    @property
+    def reading_s(self) -> float: ...
+
+
+def steps(decode_steps: tuple[tuple[int, float], ...]) -> str:
+    """The first and the last one.
+
+    >>> steps(((1, 0.0082), (8, 0.0163), (256, 0.0595)))
+    'decode step 8.2 ms of 1 sequence to 59.5 ms of 256'
+    """
+    (fewest, shortest_s), (most, longest_s) = decode_steps[0], decode_steps[-1]
+    sequences = "sequence" if fewest == 1 else "sequences"
+    return (
+        f"decode step {shortest_s * 1e3:.1f} ms of {fewest} {sequences} "
+        f"to {longest_s * 1e3:.1f} ms of {most}"
+    )
+
+
+def speeds(found: Speeds) -> str:
+    """All of them, in a line."""
+    return (
+        f"prefill {found.prefill_tokens_per_s:.0f} tokens/s, {steps(found.decode_steps)}, "
+        f"{found.overhead_s * 1e3:.2f} ms a request, {found.read_step_s * 1e3:.2f} ms a step that "
+        f"only reads, and at least {found.reading_s * 1e3:.2f} ms for reading"
+    )

@@ -1,0 +1,55 @@
+"""Steps that read prompts, as somebody sees them who was decoding."""
+
+import pytest
+
+from serve_app.bench.answer import Answer
+from serve_app.bench.calibration.beside import Timed, readings
+
+STEP_S = 0.02
+
+
+def decoding(*itls_s: float, tokens_per_chunk: int = 1) -> Timed:
+    """First token at 10.1."""
+    tokens = 1 + tokens_per_chunk * len(itls_s)
+    return Timed(10.0, Answer(ttft_s=0.1, itls_s=itls_s, output_tokens=tokens))
+
+
+def prompt(first_at_s: float, tokens: int = 100, sent_at_s: float = 10.11) -> Timed:
+    answer = Answer(ttft_s=first_at_s - sent_at_s, input_tokens=tokens, output_tokens=1)
+    return Timed(sent_at_s, answer)
+
+
+@pytest.mark.parametrize(
+    ("itls_s", "first_at_s", "found_s", "why"),
+    [
+        ([0.02, 0.02, 0.15, 0.02], 10.29, 0.15, "the pause that it made"),
+        ([0.02, 0.3, 0.02, 0.15, 0.02], 10.59, 0.15, "and not that of somebody before"),
+        ([0.02, 0.15, 0.02, 0.3, 0.02], 10.27, 0.15, "nor after"),
+        ([0.02, 0.15, 0.02], 10.256, 0.15, "its own token came a little earlier"),
+        ([0.02, 0.15, 0.02], 10.286, 0.15, "or later"),
+        ([0.02, 0.02], 10.2, None, "read when nobody did any more"),
+    ],
+)
+def test_a_step_that_reads_is_the_pause_that_ends_with_the_first_token(
+    itls_s, first_at_s, found_s, why
+):
+    found = readings(decoding(*itls_s), [prompt(first_at_s)], step_s=STEP_S)
+    expected = [] if found_s is None else [(100, pytest.approx(found_s))]
+    assert [(read.tokens, read.step_s) for read in found] == expected, why
+
+
+def test_a_prompt_that_was_sent_before_anybody_decoded_says_nothing():
+    early = prompt(10.27, sent_at_s=10.09)
+    assert readings(decoding(0.02, 0.15, 0.02), [early], step_s=STEP_S) == []
+
+
+def test_prompts_whose_first_tokens_come_together_were_read_together():
+    prompts = [prompt(10.2, 64), *(prompt(10.6 + 0.001 * number, 64) for number in range(7))]
+    found = readings(decoding(0.02, 0.08, 0.4, 0.02), prompts, step_s=STEP_S)
+    assert [(read.tokens, round(read.step_s, 3)) for read in found] == [(64, 0.08), (448, 0.4)]
+
+
+def test_a_chunk_of_several_tokens_has_steps_without_a_prompt_too():
+    several = decoding(0.08, 0.21, 0.08, tokens_per_chunk=4)
+    [found] = readings(several, [prompt(10.35)], step_s=STEP_S)
+    assert found.step_s == pytest.approx(0.21 - 3 * STEP_S)
