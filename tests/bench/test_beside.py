@@ -43,6 +43,10 @@ def test_a_prompt_that_was_sent_before_anybody_decoded_says_nothing():
     assert readings(decoding(0.02, 0.15, 0.02), [early], step_s=STEP_S) == []
 
 
+def test_an_answer_of_one_token_saw_nothing():
+    assert readings(decoding(), [prompt(10.2)], step_s=STEP_S) == []
+
+
 def test_prompts_whose_first_tokens_come_together_were_read_together():
     prompts = [prompt(10.2, 64), *(prompt(10.6 + 0.001 * number, 64) for number in range(7))]
     found = readings(decoding(0.02, 0.08, 0.4, 0.02), prompts, step_s=STEP_S)

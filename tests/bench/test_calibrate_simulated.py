@@ -21,6 +21,9 @@ SIZES = ["--kv-tokens", "20000", "--max-num-seqs", "8", "--max-num-batched-token
 LENGTHS = ["--input-tokens", "200", "--output-tokens", "24", "--rounds", "1", "--requests", "16"]
 
 
+ONE_TOKEN = ["--output-tokens", "1"]
+
+
 def test_an_engine_of_known_rates_is_found_and_told_by_the_model(tmp_path, capsys):
     file = tmp_path / "rates.json"
     with simulated(**KNOWN) as url:
@@ -54,11 +57,12 @@ def _checked(file):
         (Endpoint(), [], "add --kv-tokens, --max-num-seqs, --max-num-batched-tokens"),
         (Endpoint(refuse_every=4), SIZES, "requests failed (429 queue_full"),
         (Endpoint(card={"max_model_len": 300}), SIZES, "do not fit into the 300"),
+        (Endpoint(), [*SIZES, *ONE_TOKEN], "answers of one token have no decode steps"),
     ],
 )
 def test_an_endpoint_that_cannot_be_measured_is_one_line(endpoint, more, said, tmp_path, capsys):
     with serving(endpoint):
         words = ["bench", "--target", f"a={endpoint.url}", "--calibrate", str(tmp_path / "r.json")]
-        assert main([*words, *more, *LENGTHS]) == 2
+        assert main([*words, *LENGTHS, *more]) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "r.json").exists()

@@ -30,6 +30,8 @@ def readings(decoding: Timed, prompts: Sequence[Timed], *, step_s: float) -> lis
     """The pauses of `decoding` at whose ends `prompts` had their first tokens, and what was read in
     each. `step_s` is a step without a prompt; a chunk of several tokens has some of these, too.
     What was read before it had begun, or after it had ended, is left out."""
+    if not decoding.answer.itls_s:
+        return []
     chunk_s = step_s * (decoding.answer.output_tokens - 1) / len(decoding.answer.itls_s)
     pauses = list(decoding.pauses)
     tokens: defaultdict[tuple[float, float], int] = defaultdict(int)

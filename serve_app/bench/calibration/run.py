@@ -108,6 +108,10 @@ class _Run:
 
     async def _beside(self, number: int, place: int) -> list[Reading]:
         """What a step reads at once, in turn, while one sequence decodes."""
+        if not self._decodes:
+            raise BenchError(
+                "answers of one token have no decode steps: --output-tokens 16 or more"
+            )
         fewest = min(decode.sequences for decode in self._decodes)
         step_s = statistics.median(d.step_s for d in self._decodes if d.sequences == fewest)
         wait_s = 2 * max(prompt.ttft_s for prompt in self._prompts)
