@@ -70,3 +70,9 @@ def _add_calibration(parser: argparse.ArgumentParser) -> None:
     say("--kv-tokens", type=int, metavar="N", help="where the target's /metrics do not say")
     say("--max-num-seqs", type=int, metavar="N", help="the same")
     say("--max-num-batched-tokens", type=int, metavar="N", help="the same")
+    say(
+        "--steps-ahead",
+        type=int,
+        choices=(0, 1),
+        help="the same: 1 where vLLM says at its start that asynchronous scheduling is enabled",
+    )

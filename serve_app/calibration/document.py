@@ -16,6 +16,7 @@ class Sizes:
     kv_tokens: int
     max_num_seqs: int
     chunk_tokens: int
+    steps_ahead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,10 @@ class Calibration:
         return (
             [speeds.ttft_s(prompt.tokens) / prompt.ttft_s - 1 for prompt in self.prompts],
             [speeds.step_s(decode.sequences) / decode.step_s - 1 for decode in self.decodes],
-            [speeds.reading_step_s(read.tokens) / read.step_s - 1 for read in self.readings],
+            [
+                speeds.reading_step_s(read.tokens, max(1, read.decoding)) / read.step_s - 1
+                for read in self.readings
+            ],
         )
 
 

@@ -21,10 +21,12 @@ class Decode:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A step that read a prompt of so many tokens, while one sequence decoded."""
+    """A step that read so many tokens of prompts, while `decoding` sequences got one each; 0 is a
+    step between others that only read."""
 
     tokens: int
     step_s: float
+    decoding: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ class Speeds(Protocol):
     @property
     def read_step_s(self) -> float: ...
     @property
-    def reading_s(self) -> float: ...
+    def beside(self) -> float: ...
+    @property
+    def reading(self) -> tuple[tuple[int, float], ...]: ...
 
 
 def steps(decode_steps: tuple[tuple[int, float], ...]) -> str:
@@ -35,7 +37,15 @@ def steps(decode_steps: tuple[tuple[int, float], ...]) -> str:
 def speeds(found: Speeds) -> str:
     """All of them, in a line."""
     return (
-        f"prefill {found.prefill_tokens_per_s:.0f} tokens/s, {steps(found.decode_steps)}, "
-        f"{found.overhead_s * 1e3:.2f} ms a request, {found.read_step_s * 1e3:.2f} ms a step that "
-        f"only reads, and at least {found.reading_s * 1e3:.2f} ms for reading"
+        f"prefill {found.prefill_tokens_per_s:.0f} tokens/s{_reading(found.reading)}, "
+        f"{steps(found.decode_steps)}, {found.overhead_s * 1e3:.2f} ms a request, "
+        f"{found.read_step_s * 1e3:.2f} ms a step that only reads, "
+        f"{found.beside:.0%} of decoding in addition to reading"
     )
+
+
+def _reading(points: tuple[tuple[int, float], ...]) -> str:
+    if not points:
+        return ""
+    (_, shortest_s), (most, longest_s) = points[0], points[-1]
+    return f" (a step {shortest_s * 1e3:.1f} ms of 1 token to {longest_s * 1e3:.1f} ms of {most})"

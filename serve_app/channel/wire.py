@@ -12,7 +12,7 @@ import msgspec
 
 from serve_app.core.pace import Timings
 from serve_app.core.report import ReplicaLoad
-from serve_app.core.routing import Replica
+from serve_app.core.routing import Replica, prefill_most
 from serve_app.engine.protocol import Call, Capacity, EngineStats, Frame, Head, Model
 from serve_app.errors import ERRORS, EngineError, RequestError
 
@@ -109,7 +109,9 @@ class Report(msgspec.Struct, frozen=True, array_like=True, tag=3):
             part=self.quota or 0,
             seen_at=now,
             kv_tokens=self.capacity.kv_tokens,
-            max_num_batched_tokens=self.capacity.max_num_batched_tokens,
+            prefill_most=prefill_most(
+                self.capacity.max_num_batched_tokens, steps_ahead=self.capacity.steps_ahead
+            ),
             reserved_tokens=sum(load.tokens for load in others),
             kv_usage=self.stats.kv_usage,
             carries=carries,

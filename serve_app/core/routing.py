@@ -34,7 +34,7 @@ class Replica(NamedTuple):  # made anew on every change: a frozen dataclass take
     part: int = 0  # sequences that this gateway may run, of the slots; 0 is all
     kv_tokens: int = 0  # what its KV cache holds; 0 is unknown
     reserved_tokens: int = 0  # what the running ones are expected to need, over all gateways
-    max_num_batched_tokens: int = 0  # prompt tokens that it reads in a step; 0 is unknown
+    prefill_most: int = 0  # prompt tokens that it is sent before it has read any; 0 is any number
     prefill_tokens: int = 0  # prompt tokens that it was sent and has not read yet
     kv_usage: float = 0.0
     carries: float = math.inf  # sequences with which its answers are in time; inf is unknown
@@ -47,6 +47,16 @@ class Replica(NamedTuple):  # made anew on every change: a frozen dataclass take
     @property
     def free_tokens(self) -> int:
         return self.kv_tokens - self.reserved_tokens
+
+
+def prefill_most(step_tokens: int, *, steps_ahead: int) -> int:
+    """Prompt tokens that keep the steps of a replica full.
+
+    They are those of one step, where an engine decides on a step once the one before it has ended.
+    One that decides a step ahead needs two more: one runs and one is decided on while the first
+    tokens of a third are on their way here.
+    """
+    return step_tokens * (1 + 2 * steps_ahead)
 
 
 Scorer = Callable[[Request, Sequence[Replica]], Sequence[float]]
@@ -89,10 +99,10 @@ class Routing:
         Prompts that it cannot read in its next step wait here, where the order is fair, and not
         in the engine, where whoever came first is first.
         """
-        reads = replica.max_num_batched_tokens
+        most = replica.prefill_most
         kept = 0 if may_fill else self._kept(replica)
         return replica.slots - replica.running > kept and (
-            not reads or replica.prefill_tokens < reads
+            not most or replica.prefill_tokens < most
         )
 
     def is_over(self, replicas: Iterable[Replica]) -> bool:

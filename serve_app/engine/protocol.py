@@ -89,6 +89,7 @@ class Capacity:
     max_num_seqs: int
     max_model_len: int
     max_num_batched_tokens: int = 0  # tokens of one step; 0 is unknown
+    steps_ahead: int = 0  # that it decides on while the one before them runs; 0 or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ class VllmEngine:
             max_num_seqs=self._ranks * config.scheduler_config.max_num_seqs,
             max_model_len=config.model_config.max_model_len,
             max_num_batched_tokens=self._ranks * config.scheduler_config.max_num_batched_tokens,
+            steps_ahead=int(bool(config.scheduler_config.async_scheduling)),
         )
 
     @property

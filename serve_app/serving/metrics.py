@@ -46,6 +46,7 @@ ENGINE_GAUGES = {
     "kv_tokens": "Tokens that its KV cache holds",
     "max_num_seqs": "Sequences in a step",
     "max_num_batched_tokens": "Tokens in a step; 0 is unknown",
+    "steps_ahead": "Steps that it decides on while the one before them runs",
 }
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
@@ -131,6 +132,7 @@ class Metrics:
                     capacity.kv_tokens,
                     capacity.max_num_seqs,
                     capacity.max_num_batched_tokens,
+                    capacity.steps_ahead,
                 )
                 _set(self._engine_gauges, numbers, lane.application, report.replica)
                 for phase, seconds in report.start_s:

@@ -82,7 +82,7 @@ class World:
                 running=0,
                 seen_at=self.clock.now,
                 kv_tokens=engine.batch.kv_tokens if self._reports_kv else 0,
-                max_num_batched_tokens=engine.shape.chunk_tokens,
+                prefill_most=engine.shape.chunk_tokens,
                 kv_usage=engine.batch.kv_usage if self._reports_kv else 0.0,
             )
             for engine in self.engines.values()

@@ -18,6 +18,7 @@ KNOWN = {
     "max_num_seqs": 8,
 }
 SIZES = ["--kv-tokens", "20000", "--max-num-seqs", "8", "--max-num-batched-tokens", "2048"]
+SIZES += ["--steps-ahead", "0"]
 LENGTHS = ["--input-tokens", "200", "--output-tokens", "24", "--rounds", "1", "--requests", "16"]
 
 
@@ -38,8 +39,13 @@ def test_an_engine_of_known_rates_is_found_and_told_by_the_model(tmp_path, capsy
     assert steps[1] == pytest.approx(0.01, rel=0.1)
     assert steps[8] == pytest.approx(0.0135, rel=0.1)
     assert rates["overhead_s"] + rates["read_step_s"] < 0.01
-    assert rates["reading_s"] < 1.5 * 50 / 8000, "no more than the shortest prompt takes"
+    reading = dict(rates["reading"])
+    assert sorted(reading) == [1, 50, 100, 200, 350, 2048]
+    assert reading[350] == pytest.approx(350 / 8000, rel=0.1)
+    assert reading[2048] == pytest.approx(2048 / 8000, rel=0.1)
+    assert 0 <= rates["beside"] <= 1
     assert (rates["kv_tokens"], rates["max_num_seqs"], rates["chunk_tokens"]) == (20000, 8, 2048)
+    assert {read["decoding"] for read in whole["readings"]} == {0, 1, 4}
     assert whole["measured"]["machine"]["cores"]
     assert main(["simulate", "--check", str(file)]) == 0
     errors = {(row["load"], row["number"]): row["error"] for row in _checked(file)}
@@ -54,7 +60,11 @@ def _checked(file):
 @pytest.mark.parametrize(
     ("endpoint", "more", "said"),
     [
-        (Endpoint(), [], "add --kv-tokens, --max-num-seqs, --max-num-batched-tokens"),
+        (
+            Endpoint(),
+            [],
+            "add --kv-tokens, --max-num-seqs, --max-num-batched-tokens, --steps-ahead",
+        ),
         (Endpoint(refuse_every=4), SIZES, "requests failed (429 queue_full"),
         (Endpoint(card={"max_model_len": 300}), SIZES, "do not fit into the 300"),
         (Endpoint(), [*SIZES, *ONE_TOKEN], "answers of one token have no decode steps"),

@@ -12,13 +12,14 @@ from serve_app.calibration.document import Sizes
 from serve_app.cli import _parser, main
 
 TARGET = ["bench", "--target", "a=http://127.0.0.1:9", "--calibrate", "rates.json"]
-UNKNOWN = Given(None, None, None)
+UNKNOWN = Given(None, None, None, None)
 VLLM = 'vllm:cache_config_info{block_size="16",kv_cache_size_tokens="%s",num_gpu_blocks="91"} 1.0\n'
 OURS = """# HELP engine_kv_tokens Tokens that its KV cache holds
 engine_kv_tokens{application="a",replica="r1"} 11648.0
 engine_kv_tokens{application="a",replica="r2"} 9.0
 engine_max_num_seqs{application="a",replica="r1"} 16.0
 engine_max_num_batched_tokens{application="a",replica="r1"} 2048.0
+engine_steps_ahead{application="a",replica="r1"} 1.0
 """
 
 
@@ -49,11 +50,12 @@ def test_a_wrong_question_is_one_line_and_status_2(words, said, capsys):
 @pytest.mark.parametrize(
     ("metrics", "given", "found", "why"),
     [
-        (OURS, UNKNOWN, Sizes(11648, 16, 2048), "the first replica of our gateway"),
-        (VLLM % 11648, Given(None, 16, 2048), Sizes(11648, 16, 2048), "vLLM counts its tokens"),
-        (VLLM % "None", Given(None, 16, 2048), Sizes(1456, 16, 2048), "or its blocks"),
-        (OURS, Given(None, 8, None), Sizes(11648, 8, 2048), "the command line goes first"),
-        ("", Given(1, 2, 3), Sizes(1, 2, 3), "nothing is said"),
+        (OURS, UNKNOWN, Sizes(11648, 16, 2048, 1), "the first replica of our gateway"),
+        (VLLM % 11648, Given(None, 16, 2048, 1), Sizes(11648, 16, 2048, 1), "vLLM counts tokens"),
+        (VLLM % "None", Given(None, 16, 2048, 0), Sizes(1456, 16, 2048, 0), "or its blocks"),
+        (OURS, Given(None, 8, None, None), Sizes(11648, 8, 2048, 1), "the command line goes first"),
+        (OURS, Given(None, None, None, 0), Sizes(11648, 16, 2048, 0), "also where it says none"),
+        ("", Given(1, 2, 3, 1), Sizes(1, 2, 3, 1), "nothing is said"),
     ],
 )
 def test_sizes_are_given_or_reported(metrics, given, found, why):
@@ -61,30 +63,33 @@ def test_sizes_are_given_or_reported(metrics, given, found, why):
 
 
 def test_sizes_that_nobody_says_are_asked_for():
-    with pytest.raises(BenchError, match="add --max-num-seqs, --max-num-batched-tokens, as"):
+    with pytest.raises(
+        BenchError, match="add --max-num-seqs, --max-num-batched-tokens, --steps-ahead, as"
+    ):
         sizes(VLLM % 100, UNKNOWN)
 
 
 @pytest.mark.parametrize(
-    ("holds", "found", "why"),
+    ("chunk_tokens", "whole", "many", "why"),
     [
-        (Sizes(10**6, 64, 2048), [[64], [128], [256], [448], [256] * 8], "as many as a step reads"),
-        (Sizes(10**6, 4, 2048), [[64], [128], [256], [448], [256] * 3], "and run beside one"),
-        (Sizes(1024, 64, 2048), [[64], [128], [256], [448], [256] * 2], "and have room"),
-        (Sizes(10**6, 64, 200), [[64], [128], []], "no step reads more at once"),
+        (2048, [64, 128, 256, 448], 24, "three full steps, of eight each"),
+        (200, [64, 128], 3, "longer ones are not read in a step; in three are two and a bit"),
+        (10, [], 2, "at least two, for time goes by between them"),
     ],
 )
-def test_prompts_are_read_alone_and_many_at_once(holds, found, why):
-    assert asked("--input-tokens", "256").batches(holds) == found, why
+def test_prompts_are_read_in_a_step_or_fill_some(chunk_tokens, whole, many, why):
+    holds, its = Sizes(10**6, 64, chunk_tokens, 0), asked("--input-tokens", "256")
+    assert its.in_a_step(holds) == whole, why
+    assert its.in_full_steps(holds) == [256] * many, why
 
 
 @pytest.mark.parametrize(
     ("words", "holds", "found", "why"),
     [
-        ([], Sizes(10**6, 16, 1), [1, 2, 4, 8, 16], "doubling"),
-        ([], Sizes(10**6, 10**4, 1), [1, 2, 4, 8, 16, 32, 64, 128, 256], "not for ever"),
-        ([], Sizes(1000, 16, 1), [1, 2], "320 tokens each must fit"),
-        (["--concurrency", "1,5,99"], Sizes(10**6, 16, 1), [1, 5], "as asked, if they fit"),
+        ([], Sizes(10**6, 16, 1, 0), [1, 2, 4, 8, 16], "doubling"),
+        ([], Sizes(10**6, 10**4, 1, 0), [1, 2, 4, 8, 16, 32, 64, 128, 256], "not for ever"),
+        ([], Sizes(1000, 16, 1, 0), [1, 2], "320 tokens each must fit"),
+        (["--concurrency", "5,1,99"], Sizes(10**6, 16, 1, 0), [1, 5], "as asked, if they fit"),
     ],
 )
 def test_decode_steps_are_measured_up_to_what_the_endpoint_holds(words, holds, found, why):
@@ -93,7 +98,7 @@ def test_decode_steps_are_measured_up_to_what_the_endpoint_holds(words, holds, f
 
 def test_one_sequence_at_a_time_is_no_line():
     with pytest.raises(BenchError, match="1 such requests at once"):
-        asked().concurrencies(Sizes(10**6, 1, 1))
+        asked().concurrencies(Sizes(10**6, 1, 1, 0))
 
 
 def test_prompts_alone_span_what_loads_draw_from():

@@ -17,8 +17,9 @@ from serve_app.channel.wire import (
     framed,
     pieces,
 )
-from serve_app.engine.protocol import Frame, Head, Usage
+from serve_app.engine.protocol import Capacity, Frame, Head, Usage
 from serve_app.errors import ERRORS, EngineError
+from tests.serving.scripted import report
 
 UNDECODABLE = (ValueError, RecursionError)  # a connection closes on these; no others
 DECODERS = {
@@ -147,3 +148,11 @@ def test_an_error_of_a_newer_replica_is_an_engine_error_here():
 def test_a_head_is_never_taken_for_an_order():
     with pytest.raises(msgspec.ValidationError):
         decode_order(encode(Head(200)))
+
+
+@pytest.mark.parametrize(("steps_ahead", "most"), [(0, 2048), (1, 3 * 2048)])
+def test_an_engine_that_decides_a_step_ahead_is_sent_the_prompts_of_three(steps_ahead, most):
+    capacity = Capacity(1000, 4, 100, max_num_batched_tokens=2048, steps_ahead=steps_ahead)
+    told = decode_items(encode([(0, report("r", capacity=capacity))]))
+    [(_, heard)] = told
+    assert heard.seen_by("g", now=0.0).prefill_most == most

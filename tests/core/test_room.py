@@ -54,7 +54,7 @@ def test_an_answer_that_outgrows_its_forecast_takes_room_from_those_who_wait() -
 
 def test_a_replica_that_has_enough_to_read_gets_nothing_more_until_it_has_read_it() -> None:
     it = dispatcher()
-    it.observe([Replica("r", 99, 0, 0.0, max_num_batched_tokens=50)])
+    it.observe([Replica("r", 99, 0, 0.0, prefill_most=50)])
     streams = [sized(f"s{i}", 30, streams=True) for i in range(3)]
     assert started(it, *streams) == ["s0", "s1"]
 
@@ -64,7 +64,7 @@ def test_a_replica_that_has_enough_to_read_gets_nothing_more_until_it_has_read_i
 
 def test_what_comes_in_one_piece_says_nothing_of_its_first_token() -> None:
     it = dispatcher(max_requests=1000)
-    it.observe([Replica("r", 99, 0, 0.0, max_num_batched_tokens=50)])
+    it.observe([Replica("r", 99, 0, 0.0, prefill_most=50)])
     assert len(started(it, *(sized(f"s{i}", 30) for i in range(20)))) == 20
 
     for i in range(20):

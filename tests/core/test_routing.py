@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve_app.core.request import Request
-from serve_app.core.routing import Replica, Routing, free_kv, free_slots
+from serve_app.core.routing import Replica, Routing, free_kv, free_slots, prefill_most
 
 ROUTING = Routing(kv_headroom=0.1, slot_headroom=0.1)
 
@@ -33,7 +33,7 @@ def replica(
         seen_at=seen_at,
         kv_tokens=kv_tokens,
         reserved_tokens=reserved_tokens,
-        max_num_batched_tokens=reads,
+        prefill_most=reads,
         prefill_tokens=prefill_tokens,
         kv_usage=kv_usage,
         carries=carries,
@@ -81,6 +81,20 @@ def request(tokens: int = 100, *, sequences: int = 1) -> Request:
 def test_room(asked: Request, at: Replica, has_room: bool, fills: bool, why: str) -> None:
     assert ROUTING.has_room(asked, at) is has_room, why
     assert ROUTING.has_room(asked, at, may_fill=True) is fills, why
+
+
+@pytest.mark.parametrize(
+    ("step_tokens", "steps_ahead", "most", "why"),
+    [
+        (8192, 0, 8192, "those of the next step"),
+        (8192, 1, 24_576, "one runs, one is decided on, one is on its way back"),
+        (0, 1, 0, "what a step reads is unknown"),
+    ],
+)
+def test_prompts_that_keep_steps_full(
+    step_tokens: int, steps_ahead: int, most: int, why: str
+) -> None:
+    assert prefill_most(step_tokens, steps_ahead=steps_ahead) == most, why
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ class Traffic(RuleBasedStateMachine):
                 self.now,
                 kv_tokens=KV_TOKENS,
                 reserved_tokens=load.reserved_tokens if load else 0,
-                max_num_batched_tokens=500,
+                prefill_most=500,
                 is_healthy=healthy or slots > SLOTS // 4,
             )
             gateway.it.observe([seen])

@@ -1,6 +1,7 @@
 """What a calibration measures, from the words of `serve-app bench --calibrate`."""
 
 import argparse
+import math
 from dataclasses import dataclass, replace
 
 from serve_app.bench.asked import plan_of
@@ -16,6 +17,7 @@ LENGTHS = (0.25, 0.5, 1.0, 1.75)
 SHARES = (0.5, 0.8)
 REQUESTS = 48
 MOST_SEQUENCES = 256
+FULL_STEPS = 3
 
 _MEANINGLESS = ("rate", "speed_up", "json", "report", "slo", "price")
 _SIZES = ("kv_tokens", "max_num_seqs", "max_num_batched_tokens")
@@ -28,6 +30,7 @@ class Given:
     kv_tokens: int | None
     max_num_seqs: int | None
     max_num_batched_tokens: int | None
+    steps_ahead: int | None
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,14 @@ class Asked:
     def prompt_lengths(self) -> list[int]:
         return sorted({max(1, int(part * self.work.input_tokens)) for part in LENGTHS})
 
-    def batches(self, holds: Sizes) -> list[list[int]]:
-        """Prompts to read at once beside a sequence that decodes: one of each length, and as many
-        of the mean length as a step reads."""
-        single = [[tokens] for tokens in self.prompt_lengths if tokens <= holds.chunk_tokens]
+    def in_a_step(self, holds: Sizes) -> list[int]:
+        """Lengths that a step reads whole."""
+        return [tokens for tokens in self.prompt_lengths if tokens <= holds.chunk_tokens]
+
+    def in_full_steps(self, holds: Sizes) -> list[int]:
+        """Prompts of the mean length, as many as some steps read."""
         mean = self.work.input_tokens
-        many = min(holds.chunk_tokens, holds.kv_tokens // 2) // mean
-        return [*single, [mean] * min(many, holds.max_num_seqs - 1, MOST_SEQUENCES)]
+        return [mean] * max(2, math.ceil(FULL_STEPS * holds.chunk_tokens / mean))
 
     @property
     def longest(self) -> "Asked":
@@ -75,7 +79,7 @@ class Asked:
         most = min(holds.max_num_seqs, holds.kv_tokens // self.work.longest_tokens)
         asked = [level.concurrency or 1 for level in self.levels]
         doubling = [1 << power for power in range(MOST_SEQUENCES.bit_length())]
-        within = [number for number in asked or doubling if number <= most]
+        within = sorted(number for number in asked or doubling if number <= most)
         if len(within) < 2:
             raise BenchError(
                 f"the endpoint runs {most} such requests at once: decode steps of two "
@@ -98,5 +102,7 @@ def asked_of(chosen: argparse.Namespace) -> Asked:
         if number is not None and number < 1:
             raise BenchError(f"--{name.replace('_', '-')} is {number}; it must be at least 1")
     plan = plan_of(chosen)
-    given = Given(**{name: getattr(chosen, name) for name in _SIZES})
+    given = Given(
+        **{name: getattr(chosen, name) for name in _SIZES}, steps_ahead=chosen.steps_ahead
+    )
     return Asked(plan, given, tuple(plan.levels) if chosen.concurrency else ())

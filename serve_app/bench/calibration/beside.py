@@ -1,6 +1,5 @@
 """How long steps took that read prompts, as somebody sees it who decodes meanwhile."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -25,21 +24,30 @@ class Timed:
         """From one chunk to the next."""
         return pairwise(accumulate(self.answer.itls_s, initial=self.first_at_s))
 
+    @property
+    def last_at_s(self) -> float:
+        return self.first_at_s + sum(self.answer.itls_s)
 
-def readings(decoding: Timed, prompts: Sequence[Timed], *, step_s: float) -> list[Reading]:
-    """The pauses of `decoding` at whose ends `prompts` had their first tokens, and what was read in
-    each. `step_s` is a step without a prompt; a chunk of several tokens has some of these, too.
-    What was read before it had begun, or after it had ended, is left out."""
-    if not decoding.answer.itls_s:
+
+def readings(
+    decoding: Sequence[Timed], prompts: Sequence[Timed], *, step_s: float
+) -> list[Reading]:
+    """The pauses at whose ends `prompts`, sent one after the other, had their first tokens.
+
+    `step_s` is a step without a prompt; a chunk of several tokens has some of these, too. What was
+    read before all were decoding, or after the first of them had ended, is left out.
+    """
+    if not all(each.answer.itls_s for each in decoding):
         return []
-    chunk_s = step_s * (decoding.answer.output_tokens - 1) / len(decoding.answer.itls_s)
-    pauses = list(decoding.pauses)
-    tokens: defaultdict[tuple[float, float], int] = defaultdict(int)
+    all_began_at_s = max(each.first_at_s for each in decoding)
+    witness = min(decoding, key=lambda each: each.last_at_s)
+    chunk_s = step_s * (witness.answer.output_tokens - 1) / len(witness.answer.itls_s)
+    pauses = list(witness.pauses)
+    found = []
     for prompt in prompts:
-        first_at_s = prompt.first_at_s
-        near = [pause for pause in pauses if abs(pause[1] - first_at_s) <= chunk_s]
-        if near and prompt.sent_at_s > decoding.first_at_s:
-            longest = max(near, key=lambda pause: pause[1] - pause[0])
-            tokens[longest] += prompt.answer.input_tokens
-    without_s = chunk_s - step_s
-    return [Reading(read, until - since - without_s) for (since, until), read in tokens.items()]
+        at_s = prompt.first_at_s
+        near_s = [until - since for since, until in pauses if abs(until - at_s) <= chunk_s]
+        if near_s and prompt.sent_at_s > all_began_at_s:
+            took_s = max(near_s) - (chunk_s - step_s)
+            found.append(Reading(prompt.answer.input_tokens, took_s, len(decoding)))
+    return found

@@ -44,7 +44,7 @@ def summary(found: Calibration, file: Path) -> str:
     return (
         f"{speeds(found.speeds)}\n"
         f"{sizes.kv_tokens} KV tokens, {sizes.max_num_seqs} sequences, {sizes.chunk_tokens} "
-        "tokens a step\n"
+        f"tokens a step, {('none', 'one')[sizes.steps_ahead]} decided on ahead\n"
         f"the fit is off by at most {worst[0]:.0%} for a prompt alone, {worst[1]:.0%} for a step "
         f"that decodes, {worst[2]:.0%} for one that reads, too\n"
         f"how well it tells a load: serve-app simulate --check {file}"

@@ -17,6 +17,7 @@ from serve_app.bench.ask import Ask
 from serve_app.bench.calibration import loads
 from serve_app.bench.calibration.asked import SHARES, Asked
 from serve_app.bench.calibration.beside import Timed, readings
+from serve_app.bench.calibration.full import full_steps
 from serve_app.bench.calibration.settled import settled_step_s
 from serve_app.bench.calibration.sizes import sizes
 from serve_app.bench.client import Client, withheld
@@ -29,6 +30,8 @@ from serve_app.calibration.document import Calibration, Sizes
 from serve_app.calibration.points import Decode, Load, Prompt, Reading, Sent
 
 ALL_AT_ONCE = 0.0
+BESIDE_MANY = 3  # prompts of a round; each is some steps of all others
+CROWD = 1.1  # of the time that a crowd took to begin: another one may take a little longer
 
 
 def calibrate(asked: Asked) -> Calibration:
@@ -58,11 +61,15 @@ class _Run:
         self._client = client
         self._sizes = found
         self._concurrencies = asked.concurrencies(found)
+        # A prompt beside them needs a place, too.
+        with_room = [n for n in self._concurrencies if n < found.max_num_seqs]
+        self._many = max(with_room, default=self._concurrencies[0])
         self._prompts: list[Prompt] = []
         self._decodes: list[Decode] = []
         self._readings: list[Reading] = []
         self._loads: list[Load] = []
         self._per_s = 0.0  # requests, of all at once
+        self._crowded_s = math.inf  # until many decode
         self._marks = (mark(time.time(), number) for number in count())
 
     async def carry_out(self) -> Calibration:
@@ -107,27 +114,56 @@ class _Run:
         return found
 
     async def _beside(self, number: int, place: int) -> list[Reading]:
-        """What a step reads at once, in turn, while one sequence decodes."""
+        """What steps read: while one sequence decodes, or many do; and full ones."""
         if not self._decodes:
             raise BenchError(
                 "answers of one token have no decode steps: --output-tokens 16 or more"
             )
-        fewest = min(decode.sequences for decode in self._decodes)
-        step_s = statistics.median(d.step_s for d in self._decodes if d.sequences == fewest)
+        found = await self._beside_one(number, place)
+        if place == 0:
+            found += await self._full(number, place)
+        if place == len(SHARES):
+            found += await self._beside_many(number, place)
+        return found
+
+    async def _beside_one(self, number: int, place: int) -> list[Reading]:
+        """A prompt of each length."""
+        lengths = self._asked.in_a_step(self._sizes)
         wait_s = 2 * max(prompt.ttft_s for prompt in self._prompts)
-        batches = self._asked.batches(self._sizes)
-        longest_s = wait_s * (1 + sum(map(sum, batches)) / max(self._asked.prompt_lengths))
-        tokens = math.ceil(longest_s / step_s)
-        [stream] = self._marked([loads.decoding(self._asked, tokens, number, place)])
+        tokens = math.ceil(wait_s * (2 + len(lengths)) / self._step_s(self._concurrencies[0]))
+        stream = loads.decoding(self._asked, tokens, number, place)
+        return await self._watched([stream], wait_s, lengths, number, place)
+
+    async def _beside_many(self, number: int, place: int) -> list[Reading]:
+        """Some prompts of the mean length, once all decode."""
+        streams = loads.together(self._asked, self._many, number)
+        lengths = [self._asked.work.input_tokens] * BESIDE_MANY
+        return await self._watched(streams, CROWD * self._crowded_s, lengths, number, place)
+
+    async def _watched(
+        self, streams: list[Ask], wait_s: float, lengths: list[int], number: int, place: int
+    ) -> list[Reading]:
+        """Prompts one after the other, `wait_s` after `streams` were asked for."""
         prompts: list[Timed] = []
         async with asyncio.TaskGroup() as group:
-            decoding = group.create_task(self._timed(stream))
+            decoding = [group.create_task(self._timed(ask)) for ask in self._marked(streams)]
             await asyncio.sleep(wait_s)
-            for batch in batches:
-                asks = [loads.beside(self._asked, n, number, place, i) for i, n in enumerate(batch)]
-                prompts += await asyncio.gather(*map(self._timed, self._marked(asks)))
-        _complete([decoding.result().answer, *(prompt.answer for prompt in prompts)])
-        return readings(decoding.result(), prompts, step_s=step_s)
+            for i, tokens in enumerate(lengths):
+                ask = loads.beside(self._asked, tokens, number, place, len(streams), i)
+                prompts += [await self._timed(*self._marked([ask]))]
+        timed = [task.result() for task in decoding]
+        _complete([each.answer for each in (*timed, *prompts)])
+        return readings(timed, prompts, step_s=self._step_s(len(streams)))
+
+    async def _full(self, number: int, place: int) -> list[Reading]:
+        lengths = self._asked.in_full_steps(self._sizes)
+        asks = [loads.beside(self._asked, n, number, place, 0, i) for i, n in enumerate(lengths)]
+        prompts = await asyncio.gather(*map(self._timed, self._marked(asks)))
+        _complete([prompt.answer for prompt in prompts])
+        return full_steps(prompts, chunk_tokens=self._sizes.chunk_tokens)
+
+    def _step_s(self, sequences: int) -> float:
+        return statistics.median(d.step_s for d in self._decodes if d.sequences == sequences)
 
     async def _timed(self, ask: Ask) -> Timed:
         sent_at_s = time.perf_counter()
@@ -135,7 +171,10 @@ class _Run:
 
     async def _crowd(self, sequences: int, number: int) -> list[Answer]:
         asks = loads.together(self._asked, sequences, number)
-        return await self._answers(asks, concurrency=sequences)
+        answers = await self._answers(asks, concurrency=sequences)
+        if sequences == self._many:
+            self._crowded_s = min(self._crowded_s, max(answer.ttft_s for answer in answers))
+        return answers
 
     async def _load(self, share: float, number: int) -> Load:
         asks = self._marked(loads.mixed(self._asked, share, number))

@@ -1,6 +1,6 @@
-"""How much an endpoint holds: as it says itself, or as the command line says.
+"""How much an endpoint holds, and decides on ahead: as it says itself, or the command line says.
 
-Read from `/metrics`, the exposition format of Prometheus. Our gateway has all three sizes of each
+Read from `/metrics`, the exposition format of Prometheus. Our gateway has all four numbers of each
 replica; vLLM has the KV cache's blocks and their size.
 """
 
@@ -12,20 +12,22 @@ from serve_app.bench.errors import BenchError
 from serve_app.calibration.document import Sizes
 
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-_OURS = ("kv_tokens", "max_num_seqs", "max_num_batched_tokens")
+_OURS = ("kv_tokens", "max_num_seqs", "max_num_batched_tokens", "steps_ahead")
+_MAY_BE_NONE = ("steps_ahead",)
 
 
 def sizes(metrics: str, given: Given) -> Sizes:
     """What is given goes before what is said; what neither says is a `BenchError`."""
     said = reported(metrics)
-    found = {name: getattr(given, name) or said.get(name) for name in _OURS}
-    missing = [f"--{name.replace('_', '-')}" for name, number in found.items() if not number]
+    found = {**said, **{name: n for name in _OURS if (n := getattr(given, name)) is not None}}
+    known = {name for name in _OURS if found.get(name) or (name in _MAY_BE_NONE and name in found)}
+    missing = [f"--{name.replace('_', '-')}" for name in _OURS if name not in known]
     if missing:
         raise BenchError(
             f"the endpoint does not say how much it holds: add {', '.join(missing)}, as its engine "
             "prints at its start"
         )
-    return Sizes(*(int(number or 0) for number in found.values()))
+    return Sizes(*(found[name] for name in _OURS))
 
 
 def reported(metrics: str) -> Mapping[str, int]:

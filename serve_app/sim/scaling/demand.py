@@ -128,7 +128,7 @@ def slower(rates: Rates, times: float) -> Rates:
         decode_steps=tuple((number, step_s * times) for number, step_s in rates.decode_steps),
         overhead_s=rates.overhead_s * times,
         read_step_s=rates.read_step_s * times,
-        reading_s=rates.reading_s * times,
+        reading=tuple((tokens, took_s * times) for tokens, took_s in rates.reading),
     )
 
 

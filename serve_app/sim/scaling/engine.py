@@ -3,8 +3,9 @@
 It is `engine.batch.Batch` without the steps in which nothing happens: while no prompt waits,
 every running sequence gets a token a step and a step takes what `Rates.step_s` says, so the
 next end of an answer is known, and the clock goes there. A step that reads prompts is played
-as one event, with up to `chunk_tokens` of them, first come first served (`Rates.read_s`).
-A request reaches the engine `overhead_s` after it was sent, and keeps nobody else waiting for that.
+as one event, with up to `chunk_tokens` of them, first come first served (`Rates.read_s`). With
+`steps_ahead` what came during a step is in the one after the next. A request reaches the engine
+`overhead_s` after it was sent, and keeps nobody else waiting for that.
 KV cache is counted in tokens; when it is full the newest sequence is preempted, as in vLLM.
 """
 
@@ -52,6 +53,7 @@ class Replica:
         self._hears = hears
         self._step_s = [rates.step_s(decodes) for decodes in range(rates.max_num_seqs + 1)]
         self._coming = 0  # sent, and not with the engine yet
+        self._known = 0  # of those waiting, when the step under way began
         self._reading: deque[Job] = deque()  # prompts that have begun and are not read
         self._decoding: dict[Job, None] = {}  # the newest is last
         self._milestones: list[tuple[int, int, int, Job]] = []  # step, order, turn, job
@@ -95,24 +97,26 @@ class Replica:
         if self._is_ending:
             return
         if not self._length:
+            self._known = len(self.waiting)
             self._begin()
         elif not self._is_mixed and self.waiting:
             step_s = self._step_s[len(self._decoding)]
             over = (self._clock.now - self._began_at) / step_s if step_s else self._length
-            steps = max(1, math.ceil(over))
-            if steps < self._length:
+            if (steps := max(1, math.ceil(over))) < self._length:
                 self._run(steps, steps * step_s)
 
     def _begin(self) -> None:
         """From a boundary between two steps on."""
         prefill = self._read() if self.waiting or self._reading else 0
+        has_news = len(self.waiting) > self._known
+        self._known = len(self.waiting)
         self._began_at = self._clock.now
         self._is_mixed = prefill > 0
         decodes = len(self._decoding)
         if self._is_mixed:
             self._run(1, self.rates.read_s(prefill, decodes))
         elif decodes:
-            steps = self._until_something_happens()
+            steps = 1 if has_news else self._until_something_happens()
             self._run(steps, steps * self._step_s[decodes])
         else:
             self._length = 0
@@ -143,19 +147,18 @@ class Replica:
     def _read(self) -> int:
         """Choose what of the prompts is read in this step; returns how many tokens."""
         left = self.rates.chunk_tokens
+        if not (self.rates.steps_ahead and (self._decoding or self._reading or self._known)):
+            self._known = len(self.waiting)
         for job in self._reading:
-            taken = min(left, job.unread)
-            job.unread -= taken
-            left -= taken
-        while left and self.waiting and self.running < self.rates.max_num_seqs:
+            left -= job.read(left)
+        while left and self._known and self.running < self.rates.max_num_seqs:
             job = self.waiting[0]
             if not self._start(job):
                 break
             self.waiting.popleft()
+            self._known -= 1
             self._reading.append(job)
-            taken = min(left, job.unread)
-            job.unread -= taken
-            left -= taken
+            left -= job.read(left)
         return self.rates.chunk_tokens - left
 
     def _start(self, job: Job) -> bool:

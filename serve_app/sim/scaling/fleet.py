@@ -10,7 +10,7 @@ from serve_app.core.autoscaling import Decision
 from serve_app.core.curve import height
 from serve_app.core.report import Load
 
-Steps = tuple[tuple[int, float], ...]  # sequences, and how long a step that decodes them takes
+Steps = tuple[tuple[int, float], ...]  # sequences or tokens, and how long they take in a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ class Rates:
     chunk_tokens: int
     overhead_s: float = 0.0  # from a request to the engine: HTTP, tokenising; nobody waits for it
     read_step_s: float = 0.0  # of a step that reads prompts and decodes nothing, beside reading
-    reading_s: float = 0.0  # the least that reading adds to a step, however short the prompt
+    reading: Steps = ()  # tokens, and what reading them adds to a step; none is a rate for all
+    beside: float = 1.0  # what a reading step has, too, of what more than one sequence take longer
+    steps_ahead: int = 0  # that are decided on while the one before them runs; 0 or 1
 
     def step_s(self, sequences: float) -> float:
         """A decode step of so many sequences, without prefill."""
@@ -32,8 +34,13 @@ class Rates:
 
     def read_s(self, tokens: int, decodes: int) -> float:
         """A step that reads so many of prompts, and decodes so many sequences."""
-        step_s = self.step_s(decodes) if decodes else self.read_step_s
-        return step_s + max(self.reading_s, tokens / self.prefill_tokens_per_s)
+        if self.reading:
+            adds_s = height(self.reading, tokens)
+        else:
+            adds_s = tokens / self.prefill_tokens_per_s
+        if not decodes:
+            return self.read_step_s + adds_s
+        return adds_s + self.alone_s + self.beside * (self.step_s(decodes) - self.alone_s)
 
     @property
     def alone_s(self) -> float:

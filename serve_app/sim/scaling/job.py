@@ -24,6 +24,12 @@ class Job:
     joined: int = field(default=0, init=False)  # the step after which its prompt was read
     turn: int = field(default=0, init=False)  # counts preemptions, so that old milestones die
 
+    def read(self, most: int) -> int:
+        """So much of its prompt is read in a step that has place for `most`."""
+        taken = min(most, self.unread)
+        self.unread -= taken
+        return taken
+
 
 @dataclass(slots=True)
 class Ongoing:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from serve_app.config import EngineTunables
 from serve_app.core.concurrency import slots, typical
 from serve_app.core.routing import Replica as Report
+from serve_app.core.routing import prefill_most
 from serve_app.sim.clock import Clock
 from serve_app.sim.scaling.engine import Hears, Replica
 from serve_app.sim.scaling.fleet import Rates
@@ -99,7 +100,9 @@ class Replicas:
                 running=0,
                 seen_at=self._clock.now,
                 kv_tokens=self._rates.kv_tokens,
-                max_num_batched_tokens=self._rates.chunk_tokens,
+                prefill_most=prefill_most(
+                    self._rates.chunk_tokens, steps_ahead=self._rates.steps_ahead
+                ),
                 kv_usage=member.engine.kv_usage,
                 carries=carries,
             )

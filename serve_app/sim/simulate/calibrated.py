@@ -12,7 +12,7 @@ from serve_app.sim.scaling.fleet import Rates, Steps
 
 SIZES = ("kv_tokens", "max_num_seqs", "chunk_tokens")
 LINE = ("decode_step_s", "decode_step_per_seq_s")  # instead of `decode_steps`
-EXTRAS = ("overhead_s", "read_step_s", "reading_s")  # 0 where a file has none
+EXTRAS = ("overhead_s", "read_step_s")  # 0 where a file has none
 NAMES = ("prefill_tokens_per_s", "decode_steps", *SIZES)
 
 
@@ -37,7 +37,38 @@ def rates_in(document: dict[str, Any]) -> Rates:
     for name, number in numbers:
         if not 0 <= number < math.inf or (not number and name not in EXTRAS):
             raise ValueError(f"{name} is {number}")
-    return Rates(prefill, steps, *sizes, *extras)
+    kv_tokens, max_num_seqs, chunk_tokens = sizes
+    return Rates(
+        prefill,
+        steps,
+        kv_tokens,
+        max_num_seqs,
+        chunk_tokens,
+        **dict(zip(EXTRAS, extras, strict=True)),
+        reading=tuple(_reading(found)),
+        beside=_share(found.get("beside", 1.0)),
+        steps_ahead=_ahead(found.get("steps_ahead", 0)),
+    )
+
+
+def _share(beside: Any) -> float:
+    if not 0 <= float(beside) <= 1:
+        raise ValueError(f"beside is {beside}: a share, from 0 to 1")
+    return float(beside)
+
+
+def _ahead(steps: Any) -> int:
+    if steps not in (0, 1):
+        raise ValueError(f"steps_ahead is {steps}: 0, or 1 as with vLLM's async scheduling")
+    return int(steps)
+
+
+def _reading(found: dict[str, Any]) -> Iterator[tuple[int, float]]:
+    points = [(int(tokens), float(took_s)) for tokens, took_s in found.get("reading", ())]
+    for (fewer, shorter_s), (more, longer_s) in pairwise([(0, 0.0), *points]):
+        if not (fewer < more and shorter_s <= longer_s < math.inf):
+            raise ValueError(f"reading: {more} take {longer_s} s after {fewer} {shorter_s} s")
+        yield more, longer_s
 
 
 def _steps(found: dict[str, Any]) -> Steps:

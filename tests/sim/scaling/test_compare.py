@@ -56,12 +56,54 @@ def test_a_step_that_decodes_too_does_not_pay_for_reading_again():
     assert second.ttft_s == pytest.approx(0.12)  # a step of one, and 100 tokens in it
 
 
-def test_reading_takes_no_less_than_its_kernels_however_short_the_prompt():
-    rates = replace(RATES, read_step_s=0.05, reading_s=0.2)
+def test_reading_takes_what_was_measured_of_so_many_tokens():
+    rates = replace(RATES, read_step_s=0.05, reading=((50, 0.1), (150, 0.3)))
     first, second = replayed(Load(0.5, (sent(answer=11), sent(at_s=0.25))), rates).requests
     assert first.ttft_s == pytest.approx(0.25)
     assert second.ttft_s == pytest.approx(0.02 + 0.2)
     assert first.tpot_s == pytest.approx((0.22 + 0.021 * 9) / 10)
+
+
+@pytest.mark.parametrize(("beside", "step_s"), [(1.0, 0.04), (0.5, 0.03), (0.0, 0.02)])
+def test_many_who_decode_are_in_addition_to_reading_or_not(beside, step_s):
+    """Two decode from 0.22 on, in steps of 0.04."""
+    rates = replace(RATES, decode_steps=((1, 0.02), (2, 0.04)), beside=beside)
+    arrivals = (sent(answer=101), sent(answer=101), sent(at_s=0.28))
+    found = replayed(Load(0.5, arrivals), rates).requests
+    assert found[2].ttft_s == pytest.approx(0.02 + 0.1 + step_s)
+
+
+AHEAD = replace(RATES, decode_steps=((1, 0.02), (2, 0.02)), steps_ahead=1)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "ttft_s", "why"),
+    [
+        (
+            0.11,
+            0.01 + 0.02 + 0.12,
+            "the step after the one that runs was decided on before it came",
+        ),
+        (0.4, 0.1, "while nothing runs, nothing is decided"),
+    ],
+)
+def test_who_comes_during_a_step_is_read_in_the_one_after_the_next(at_s, ttft_s, why):
+    found = replayed(Load(0.5, (sent(answer=11), sent(at_s=at_s))), AHEAD).requests
+    assert found[1].ttft_s == pytest.approx(ttft_s), why
+
+
+def test_a_step_ahead_is_one_that_reads_for_those_who_came_before():
+    """One decodes; two come one after the other, within the same step and the one after it."""
+    arrivals = (sent(answer=101), sent(at_s=0.11), sent(at_s=0.13))
+    _, second, third = replayed(Load(0.5, arrivals), AHEAD).requests
+    assert second.at_s + second.ttft_s == pytest.approx(0.26)
+    assert third.at_s + third.ttft_s == pytest.approx(0.38), "after the step that read the second"
+
+
+def test_a_crowd_is_read_step_by_step_and_none_of_them_is_empty():
+    rates = replace(AHEAD, chunk_tokens=200)
+    found = replayed(Load(0.0, tuple(sent(answer=1) for _ in range(6))), rates).requests
+    assert [one.ttft_s for one in found] == pytest.approx([0.1, 0.3, 0.3, 0.5, 0.5, 0.6])
 
 
 def test_overhead_of_one_request_keeps_no_other_waiting():

@@ -15,7 +15,7 @@ READINGS = [Reading(tokens, 0.02 + tokens / 1000) for tokens in (100, 200)]
 
 def written(tmp_path, *loads):
     file = tmp_path / "calibration.json"
-    found = Calibration(Sizes(10_000, 8, 2048), PROMPTS, DECODES, READINGS, loads)
+    found = Calibration(Sizes(10_000, 8, 2048, 0), PROMPTS, DECODES, READINGS, loads)
     file.write_text(json.dumps(document(found, {})))
     return file
 

@@ -88,8 +88,13 @@ def test_rates_come_from_a_calibration_where_there_is_one(trace, tmp_path, capsy
     line[1] = DEEPSEEK
     assert main(line) == 0
     question = json.loads(capsys.readouterr().out)["question"]
-    extras = dict.fromkeys(("overhead_s", "read_step_s", "reading_s"), 0.0)
-    assert question["rates"] == rates | extras
+    assert question["rates"] == rates | {
+        "overhead_s": 0.0,
+        "read_step_s": 0.0,
+        "reading": [],
+        "beside": 1.0,
+        "steps_ahead": 0,
+    }
     assert (question["deployment"], question["most"]) == ("deepseek-v3", 4)
 
 
@@ -133,7 +138,12 @@ def test_a_wrong_question_is_one_line_and_status_2(trace, more, said, capsys):
         ("decode_steps", [[2, 0.1], [1, 0.2]], "1 take 0.2 s after 2 0.1 s"),
         ("decode_steps", [[1, 0.1], [2, float("inf")]], "2 take inf s"),
         ("decode_steps", 7, "TypeError"),
-        ("reading_s", -1, "reading_s is -1.0"),
+        ("read_step_s", -1, "read_step_s is -1.0"),
+        ("reading", [[1, -0.1]], "reading: 1 take -0.1 s"),
+        ("reading", [[8, 0.1], [4, 0.2]], "reading: 4 take 0.2 s after 8 0.1 s"),
+        ("reading", [[8, float("inf")]], "reading: 8 take inf s"),
+        ("beside", 1.5, "beside is 1.5: a share"),
+        ("steps_ahead", 2, "steps_ahead is 2: 0, or 1"),
         ("kv_tokens", 0, "kv_tokens is 0"),
         ("kv_tokens", "many", "ValueError"),
         ("chunk_tokens", None, "TypeError"),
