@@ -7,16 +7,19 @@
               over the calm window, ÷ the answers per second of a full replica
     now       the level of the burst window + growing + what waits ÷ `drain_s`
     peak      the highest level of the calm window in the last `stabilization_s` + `keep` × L
-    later     peak + `margin` × √peak × (1 + (L ÷ 340 s)^1.5)
+    later     peak + √peak × the larger of `margin` × (1 + (L ÷ 340 s)^1.5) and 1.4 ÷ √full, of the
+              fewest sequences of a full replica in that time
               + what will wait at now + L ÷ `drain_s`
     need      the larger of now and later
 
 A full replica is one at which as many answers are late as `target_late` allows (core/capacity.py).
 What was needed lately may come back while a replica loads, so it is kept for some load times; and
 whoever comes at random is as far off as the root of how many come (square-root staffing: Halfin
-and Whitt, 1981), which costs more the longer help takes. What more than all carry piles up in the
-replicas, and by how much each second is what nobody does. More are ordered as soon as the need is
-higher than what is ordered, loading ones included.
+and Whitt, 1981), which costs more the longer help takes. Where a full replica has few sequences
+it is they who are many: peak × full are off by their root, which is √(peak ÷ full) replicas,
+however soon help comes. What more than all carry piles up in the replicas, and by how much each
+second is what nobody does. More are ordered as soon as the need is higher than what is ordered,
+loading ones included.
 """
 
 import math
@@ -34,6 +37,7 @@ from serve_app.core.window import Window
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
 DOUBLES_S = 340.0  # a load time that doubles the margin
 GROWS = 1.5  # the margin, with the load time
+SPREAD = 1.4  # roots of the sequences of the peak that it leaves room for
 CLOSE = 1e-9
 
 
@@ -106,6 +110,7 @@ class QueueDepthPolicy:
         self._calm = Means(targets.calm_s)
         self._growth = Growth(targets.calm_s)
         self._levels = Peak()
+        self._spreads = Peak()
         self._needs = Peak()
         self._began_at = math.inf
         self._looked_at = -math.inf
@@ -135,7 +140,9 @@ class QueueDepthPolicy:
         in_use = self._capacity.usage(fresh) * serving / len(fresh)
         arriving = max(replica.arriving_tokens_per_s for replica in fresh)
         running = sum(replica.running for replica in fresh) * serving / len(fresh)
-        self._growth.add(running, self._capacity.sequences(fresh) * serving, now=now)
+        full = self._capacity.sequences(fresh)
+        self._growth.add(running, full * serving, now=now)
+        self._spreads.add(SPREAD / math.sqrt(full), now=now)
         self._burst.add(in_use, arriving, now=now)
         self._calm.add(in_use, arriving, now=now)
         self._levels.add(self._level(self._calm.in_use, self._calm.arriving), now=now)
@@ -168,9 +175,9 @@ class QueueDepthPolicy:
 
     def _foreseen(self, load_s: float, now: float) -> float:
         """What the level may be by the time that what is ordered now serves."""
-        peak = self._levels.over(self._kept_s, now=now)
-        worth = 1 + math.pow(load_s / DOUBLES_S, GROWS)
-        return peak + self._targets.margin * math.sqrt(peak) * worth
+        peak, spread = (each.over(self._kept_s, now=now) for each in (self._levels, self._spreads))
+        margin = self._targets.margin * (1 + math.pow(load_s / DOUBLES_S, GROWS))
+        return peak + math.sqrt(peak) * max(margin, spread)
 
     @property
     def _kept_s(self) -> float:

@@ -8,54 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.core.autoscaling import QueueDepthPolicy, Targets
+from serve_app.core.autoscaling import QueueDepthPolicy
 from serve_app.core.report import Load, ReplicaLoad
-
-TARGETS = Targets(load_s=20.0, stabilization_s=40.0, keep=1.0)
-KEPT_S = int(TARGETS.stabilization_s + TARGETS.keep * TARGETS.load_s)
-SLOTS = 10
-TOKEN_S = 0.01  # a slot does 100 tokens a second, and a replica 1000
-
-
-def report(running: int = 0, **more: float) -> ReplicaLoad:
-    return ReplicaLoad(running, SLOTS, 0.0, token_s=TOKEN_S, load_s=20.0, **more)  # type: ignore[arg-type]
-
-
-class Fleet:
-    """A policy, replicas that load for 20 s, and a clock."""
-
-    def __init__(
-        self, target: int = 1, least: int = 0, most: int = 100, targets: Targets = TARGETS
-    ) -> None:
-        self.policy = QueueDepthPolicy(targets)
-        self.now, self.target, self.least, self.most = 1000.0, target, least, most
-        self.wanted = [target]
-        self.backlog = 0.0  # tokens
-        self._comes = [0.0] * target
-
-    @property
-    def serving(self) -> int:
-        return sum(at <= self.now for at in self._comes)
-
-    def sees(self, reports: Sequence[ReplicaLoad], *, age_s: float = 0.0) -> int:
-        self.now += 1.0
-        seen = [r._replace(reported_at=self.now - age_s) for r in reports]
-        load = Load(seen, self.target, self.least, self.most)
-        self.target = self.policy.decide(load, now=self.now).replicas
-        self._comes = self._comes[: self.target]
-        self._comes += [self.now + 20.0] * (self.target - len(self._comes))
-        self.wanted.append(self.target)
-        return self.target
-
-    def holds(self, busy: float, seconds: int) -> int:
-        """Traffic that keeps so many replicas busy; what those that serve cannot do waits."""
-        for _ in range(seconds):
-            serving = max(1, self.serving)
-            self.backlog = max(0.0, self.backlog + (busy - serving) * 1000.0)
-            each = SLOTS if self.backlog else int(busy * SLOTS / serving)
-            waits = {"depth": int(self.backlog / 100), "depth_tokens": int(self.backlog)}
-            self.sees([report(each, arriving_tokens_per_s=busy * 1000.0, **waits)] * serving)
-        return self.target
+from tests.core.scaled import KEPT_S, SLOTS, TARGETS, Fleet, report
 
 
 def test_what_runs_needs_its_replicas_and_a_margin_of_the_root_of_them() -> None:
@@ -74,6 +29,25 @@ def test_the_margin_doubles_with_a_load_time_of_340_s_and_is_nine_times_at_four_
         busy = [report(SLOTS)._replace(load_s=0.0, reported_at=now)] * 4
         decision = policy.decide(Load(busy, 4), now=now)
     assert decision.replicas == wanted
+
+
+@pytest.mark.parametrize(
+    ("slots", "load_s", "wanted", "why"),
+    [
+        (10, 20.0, 19, "16 + 4 × 0.56: the margin is more than what 160 are off by, 1.4 × 12.6"),
+        (3, 20.0, 20, "16 + 4 × 1.4 ÷ √3: 48 are off by 1.4 × 6.9, for which three carry"),
+        (1, 20.0, 22, "16 + 4 × 1.4"),
+        (1, 1360.0, 36, "16 + 4 × 0.55 × 9: the margin of a long load holds those, too"),
+    ],
+)
+def test_where_a_replica_has_few_sequences_they_need_a_larger_margin(
+    slots: int, load_s: float, wanted: int, why: str
+) -> None:
+    fleet = Fleet(target=16, targets=replace(TARGETS, load_s=load_s))
+    full = report(slots)._replace(slots=slots, load_s=load_s)
+    for _ in range(30):
+        fleet.sees([full] * 16)
+    assert fleet.target == wanted, why
 
 
 def test_what_waits_is_needed_too() -> None:
