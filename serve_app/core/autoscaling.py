@@ -7,7 +7,7 @@
               over the calm window, ÷ the answers per second of a full replica
     now       the level of the burst window + growing + what waits ÷ `drain_s`
     peak      the highest level of the calm window in the last `stabilization_s` + `keep` × L
-    later     peak + √peak × the larger of `margin` × (1 + (L ÷ 340 s)^1.5) and 1.4 ÷ √full, of the
+    later     peak + `margin` × √peak × the larger of 1 + (L ÷ 340 s)^1.5 and √(6.5 ÷ full), of the
               fewest sequences of a full replica in that time
               + what will wait at now + L ÷ `drain_s`
     need      the larger of now and later
@@ -37,7 +37,7 @@ from serve_app.core.window import Window
 LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
 DOUBLES_S = 340.0  # a load time that doubles the margin
 GROWS = 1.5  # the margin, with the load time
-SPREAD = 1.4  # roots of the sequences of the peak that it leaves room for
+FEW = 6.5  # sequences of a full replica; fewer of them are farther off than a load is
 CLOSE = 1e-9
 
 
@@ -110,7 +110,7 @@ class QueueDepthPolicy:
         self._calm = Means(targets.calm_s)
         self._growth = Growth(targets.calm_s)
         self._levels = Peak()
-        self._spreads = Peak()
+        self._parts = Peak()  # of a full replica that one sequence is
         self._needs = Peak()
         self._began_at = math.inf
         self._looked_at = -math.inf
@@ -142,7 +142,7 @@ class QueueDepthPolicy:
         running = sum(replica.running for replica in fresh) * serving / len(fresh)
         full = self._capacity.sequences(fresh)
         self._growth.add(running, full * serving, now=now)
-        self._spreads.add(SPREAD / math.sqrt(full), now=now)
+        self._parts.add(1 / full, now=now)
         self._burst.add(in_use, arriving, now=now)
         self._calm.add(in_use, arriving, now=now)
         self._levels.add(self._level(self._calm.in_use, self._calm.arriving), now=now)
@@ -175,9 +175,9 @@ class QueueDepthPolicy:
 
     def _foreseen(self, load_s: float, now: float) -> float:
         """What the level may be by the time that what is ordered now serves."""
-        peak, spread = (each.over(self._kept_s, now=now) for each in (self._levels, self._spreads))
-        margin = self._targets.margin * (1 + math.pow(load_s / DOUBLES_S, GROWS))
-        return peak + math.sqrt(peak) * max(margin, spread)
+        peak, part = (each.over(self._kept_s, now=now) for each in (self._levels, self._parts))
+        worth = max(1 + math.pow(load_s / DOUBLES_S, GROWS), math.sqrt(FEW * part))
+        return peak + self._targets.margin * math.sqrt(peak) * worth
 
     @property
     def _kept_s(self) -> float:

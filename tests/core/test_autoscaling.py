@@ -34,9 +34,9 @@ def test_the_margin_doubles_with_a_load_time_of_340_s_and_is_nine_times_at_four_
 @pytest.mark.parametrize(
     ("slots", "load_s", "wanted", "why"),
     [
-        (10, 20.0, 19, "16 + 4 × 0.56: the margin is more than what 160 are off by, 1.4 × 12.6"),
-        (3, 20.0, 20, "16 + 4 × 1.4 ÷ √3: 48 are off by 1.4 × 6.9, for which three carry"),
-        (1, 20.0, 22, "16 + 4 × 1.4"),
+        (10, 20.0, 19, "16 + 4 × 0.55 × 1.01: of ten they are no farther off than the load is"),
+        (3, 20.0, 20, "16 + 4 × 0.55 × √(6.5 ÷ 3)"),
+        (1, 20.0, 22, "16 + 4 × 0.55 × √6.5"),
         (1, 1360.0, 36, "16 + 4 × 0.55 × 9: the margin of a long load holds those, too"),
     ],
 )
