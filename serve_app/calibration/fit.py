@@ -17,15 +17,14 @@ something else for a moment is no property of the engine.
 """
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from serve_app.calibration.points import Decode, Prompt, Reading
-from serve_app.core.curve import height
+from serve_app.core.curve import Steps, height
 
 Point = tuple[float, float]
-Steps = tuple[tuple[int, float], ...]
 
 ALIKE = 1.05  # lengths whose points count as one: tokens are not always as many as asked for
 LONGER = 1.1  # than a step of one; where those of many take less, they say nothing of `beside`
@@ -137,11 +136,5 @@ def medians(points: Iterable[Point]) -> list[Point]:
         if not alike or point[0] > ALIKE * alike[-1][0][0]:
             alike.append([])
         alike[-1].append(point)
-    return [
-        (statistics.median(_column(group, 0)), statistics.median(_column(group, 1)))
-        for group in alike
-    ]
-
-
-def _column(points: Sequence[Point], number: int) -> list[float]:
-    return [point[number] for point in points]
+    columns = (zip(*group, strict=True) for group in alike)
+    return [(statistics.median(xs), statistics.median(ys)) for xs, ys in columns]

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from serve_app.core.curve import Steps
+
 
 class Speeds(Protocol):
     """What a calibration has fitted, or the engine model takes."""
@@ -9,7 +11,7 @@ class Speeds(Protocol):
     @property
     def prefill_tokens_per_s(self) -> float: ...
     @property
-    def decode_steps(self) -> tuple[tuple[int, float], ...]: ...
+    def decode_steps(self) -> Steps: ...
     @property
     def overhead_s(self) -> float: ...
     @property
@@ -17,10 +19,10 @@ class Speeds(Protocol):
     @property
     def beside(self) -> float: ...
     @property
-    def reading(self) -> tuple[tuple[int, float], ...]: ...
+    def reading(self) -> Steps: ...
 
 
-def steps(decode_steps: tuple[tuple[int, float], ...]) -> str:
+def steps(decode_steps: Steps) -> str:
     """The first and the last one.
 
     >>> steps(((1, 0.0082), (8, 0.0163), (256, 0.0595)))
@@ -44,7 +46,7 @@ def speeds(found: Speeds) -> str:
     )
 
 
-def _reading(points: tuple[tuple[int, float], ...]) -> str:
+def _reading(points: Steps) -> str:
     if not points:
         return ""
     (_, shortest_s), (most, longest_s) = points[0], points[-1]

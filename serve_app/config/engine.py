@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from serve_app.config.knobs import Knobs
+from serve_app.core.curve import Steps
 from serve_app.core.preflight.finding import Check
 
 
@@ -33,7 +34,7 @@ class Simulated(Knobs):
     """Obey markers in a prompt such as `simulate: die` (engine/simulated.py). For tests only."""
 
     @property
-    def decode_steps(self) -> tuple[tuple[int, float], ...]:
+    def decode_steps(self) -> Steps:
         """Sequences, and seconds of a step that decodes so many."""
         return ((1, self.decode_step_s), (2, self.decode_step_s + self.decode_step_per_seq_s))
 

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 Points = Sequence[tuple[float, float]]
+Steps = tuple[tuple[int, float], ...]  # sequences or tokens, and how long they take in a step
 
 
 def height(points: Points, x: float) -> float:

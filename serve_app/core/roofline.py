@@ -7,6 +7,7 @@ factor of 2 (tests/core/test_records.py). Nothing here knows kernels.
 
 from dataclasses import dataclass
 
+from serve_app.core.curve import Steps
 from serve_app.core.layout import Candidate
 from serve_app.core.step import Step, decode_step, prefill_step
 
@@ -56,7 +57,7 @@ class Rates:
     """What a simulated replica needs to know of an engine, data ranks together."""
 
     prefill_tokens_per_s: float
-    decode_steps: tuple[tuple[int, float], ...]  # sequences, seconds
+    decode_steps: Steps
     kv_tokens: int
     max_num_seqs: int
     chunk_tokens: int

@@ -8,22 +8,17 @@ from serve_app.bench.words import dice_of
 from serve_app.bench.workload import Random
 
 
-def alone(asked: Asked, tokens: int, *number: int) -> Ask:
-    """One prompt of so many tokens, for its first token only."""
-    return _ask(asked.work, tokens, 1, dice_of(asked.plan.seed, "alone", tokens, *number))
-
-
-def beside(asked: Asked, tokens: int, *number: int) -> Ask:
-    """The same, for a moment at which somebody else decodes."""
-    return _ask(asked.work, tokens, 1, dice_of(asked.plan.seed, "beside", tokens, *number))
+def prompt(asked: Asked, tokens: int, *number: int) -> Ask:
+    """One of so many tokens, for its first token only."""
+    return _ask(asked.work, tokens, 1, dice_of(asked.plan.seed, "prompt", tokens, *number))
 
 
 def decoding(asked: Asked, tokens: int, *number: int) -> Ask:
     """A short prompt with an answer of so many tokens, or of as many as a request may have."""
-    prompt = asked.prompt_lengths[0]
-    most = asked.longest.work.longest_tokens - prompt
+    shortest = asked.prompt_lengths[0]
+    most = asked.longest.work.longest_tokens - shortest
     dice = dice_of(asked.plan.seed, "decoding", *number)
-    return _ask(asked.work, prompt, min(most, tokens), dice)
+    return _ask(asked.work, shortest, min(most, tokens), dice)
 
 
 def together(asked: Asked, sequences: int, number: int) -> list[Ask]:

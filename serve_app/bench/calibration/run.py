@@ -85,14 +85,14 @@ class _Run:
             decodes = await self._together(number, place)
             self._prompts += prompts
             self._decodes += decodes
-            readings = await self._beside(number, place)
+            read = await self._beside(number, place)
             load = await self._load(share, number)
-            self._readings += readings
+            self._readings += read
             self._loads.append(load)
             say(
                 f"{of}  prompts alone {_milliseconds([p.ttft_s for p in prompts])}, decode steps "
                 f"{_milliseconds([d.step_s for d in decodes])}, that read, too "
-                f"{_milliseconds([r.step_s for r in readings])}, {len(load.requests)} requests, "
+                f"{_milliseconds([r.step_s for r in read])}, {len(load.requests)} requests, "
                 f"{load}"
             )
 
@@ -100,7 +100,7 @@ class _Run:
         """One of each length."""
         found = []
         for tokens in self._asked.prompt_lengths:
-            ask = loads.alone(self._asked, tokens, number, place)
+            ask = loads.prompt(self._asked, tokens, number, place)
             [answer] = await self._answers([ask], concurrency=1)
             found.append(Prompt(answer.input_tokens, answer.ttft_s))
         return found
@@ -114,7 +114,8 @@ class _Run:
         return found
 
     async def _beside(self, number: int, place: int) -> list[Reading]:
-        """What steps read: while one sequence decodes, or many do; and full ones."""
+        """What steps read: while one sequence decodes; and once a round full ones, and, when it is
+        known how long a step of many takes, while many do."""
         if not self._decodes:
             raise BenchError(
                 "answers of one token have no decode steps: --output-tokens 16 or more"
@@ -149,7 +150,7 @@ class _Run:
             decoding = [group.create_task(self._timed(ask)) for ask in self._marked(streams)]
             await asyncio.sleep(wait_s)
             for i, tokens in enumerate(lengths):
-                ask = loads.beside(self._asked, tokens, number, place, len(streams), i)
+                ask = loads.prompt(self._asked, tokens, number, place, len(streams), i)
                 prompts += [await self._timed(*self._marked([ask]))]
         timed = [task.result() for task in decoding]
         _complete([each.answer for each in (*timed, *prompts)])
@@ -157,7 +158,7 @@ class _Run:
 
     async def _full(self, number: int, place: int) -> list[Reading]:
         lengths = self._asked.in_full_steps(self._sizes)
-        asks = [loads.beside(self._asked, n, number, place, 0, i) for i, n in enumerate(lengths)]
+        asks = [loads.prompt(self._asked, n, number, place, 0, i) for i, n in enumerate(lengths)]
         prompts = await asyncio.gather(*map(self._timed, self._marked(asks)))
         _complete([prompt.answer for prompt in prompts])
         return full_steps(prompts, chunk_tokens=self._sizes.chunk_tokens)

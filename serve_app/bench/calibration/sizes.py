@@ -13,15 +13,15 @@ from serve_app.calibration.document import Sizes
 
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _OURS = ("kv_tokens", "max_num_seqs", "max_num_batched_tokens", "steps_ahead")
-_MAY_BE_NONE = ("steps_ahead",)
+_LEAST = {"steps_ahead": 0}  # of the others 1: there 0 is unknown
 
 
 def sizes(metrics: str, given: Given) -> Sizes:
     """What is given goes before what is said; what neither says is a `BenchError`."""
     said = reported(metrics)
     found = {**said, **{name: n for name in _OURS if (n := getattr(given, name)) is not None}}
-    known = {name for name in _OURS if found.get(name) or (name in _MAY_BE_NONE and name in found)}
-    missing = [f"--{name.replace('_', '-')}" for name in _OURS if name not in known]
+    unknown = [name for name in _OURS if found.get(name, -1) < _LEAST.get(name, 1)]
+    missing = [f"--{name.replace('_', '-')}" for name in unknown]
     if missing:
         raise BenchError(
             f"the endpoint does not say how much it holds: add {', '.join(missing)}, as its engine "

@@ -97,7 +97,6 @@ class Replica:
         if self._is_ending:
             return
         if not self._length:
-            self._known = len(self.waiting)
             self._begin()
         elif not self._is_mixed and self.waiting:
             step_s = self._step_s[len(self._decoding)]

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from serve_app.core.autoscaling import Decision
-from serve_app.core.curve import height
+from serve_app.core.curve import Steps, height
 from serve_app.core.report import Load
-
-Steps = tuple[tuple[int, float], ...]  # sequences or tokens, and how long they take in a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,8 @@ class Rates:
             adds_s = tokens / self.prefill_tokens_per_s
         if not decodes:
             return self.read_step_s + adds_s
-        return adds_s + self.alone_s + self.beside * (self.step_s(decodes) - self.alone_s)
+        alone_s = self.alone_s
+        return adds_s + alone_s + self.beside * (self.step_s(decodes) - alone_s)
 
     @property
     def alone_s(self) -> float:

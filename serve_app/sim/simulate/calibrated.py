@@ -2,18 +2,20 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from serve_app.checking.question import QuestionError
-from serve_app.sim.scaling.fleet import Rates, Steps
+from serve_app.core.curve import Steps
+from serve_app.sim.scaling.fleet import Rates
 
 SIZES = ("kv_tokens", "max_num_seqs", "chunk_tokens")
+RATE = "prefill_tokens_per_s"
 LINE = ("decode_step_s", "decode_step_per_seq_s")  # instead of `decode_steps`
 EXTRAS = ("overhead_s", "read_step_s")  # 0 where a file has none
-NAMES = ("prefill_tokens_per_s", "decode_steps", *SIZES)
+NAMES = (RATE, "decode_steps", *SIZES)
 
 
 def calibrated(file: Path, option: str = "--calibration") -> Rates:
@@ -28,24 +30,16 @@ def calibrated(file: Path, option: str = "--calibration") -> Rates:
 def rates_in(document: dict[str, Any]) -> Rates:
     """Raises what a wrong document makes."""
     found = document.get("rates", document)
-    prefill, steps = float(found["prefill_tokens_per_s"]), _steps(found)
-    sizes = [int(found[name]) for name in SIZES]
-    extras = [float(found.get(name, 0.0)) for name in EXTRAS]
-    numbers = zip(
-        ("prefill_tokens_per_s", *SIZES, *EXTRAS), (prefill, *sizes, *extras), strict=True
-    )
-    for name, number in numbers:
+    numbers: dict[str, Any] = {RATE: float(found[RATE])}
+    numbers |= {name: int(found[name]) for name in SIZES}
+    numbers |= {name: float(found.get(name, 0.0)) for name in EXTRAS}
+    for name, number in numbers.items():
         if not 0 <= number < math.inf or (not number and name not in EXTRAS):
             raise ValueError(f"{name} is {number}")
-    kv_tokens, max_num_seqs, chunk_tokens = sizes
     return Rates(
-        prefill,
-        steps,
-        kv_tokens,
-        max_num_seqs,
-        chunk_tokens,
-        **dict(zip(EXTRAS, extras, strict=True)),
-        reading=tuple(_reading(found)),
+        **numbers,
+        decode_steps=_steps(found),
+        reading=_reading(found),
         beside=_share(found.get("beside", 1.0)),
         steps_ahead=_ahead(found.get("steps_ahead", 0)),
     )
@@ -63,29 +57,30 @@ def _ahead(steps: Any) -> int:
     return int(steps)
 
 
-def _reading(found: dict[str, Any]) -> Iterator[tuple[int, float]]:
-    points = [(int(tokens), float(took_s)) for tokens, took_s in found.get("reading", ())]
-    for (fewer, shorter_s), (more, longer_s) in pairwise([(0, 0.0), *points]):
-        if not (fewer < more and shorter_s <= longer_s < math.inf):
-            raise ValueError(f"reading: {more} take {longer_s} s after {fewer} {shorter_s} s")
-        yield more, longer_s
+def _reading(found: dict[str, Any]) -> Steps:
+    points = _listed(found.get("reading", ()))
+    _check_rises("reading", ((0, 0.0), *points))
+    return points
 
 
 def _steps(found: dict[str, Any]) -> Steps:
-    steps = tuple(_listed(found)) if "decode_steps" in found else _line(found)
+    steps = _listed(found["decode_steps"]) if "decode_steps" in found else _line(found)
     if not steps or steps[0][0] < 1:
         raise ValueError(f"decode_steps are {steps}: they begin with that of 1 sequence")
-    for (fewer, shorter_s), (more, longer_s) in pairwise(steps):
-        if not (fewer < more and shorter_s <= longer_s < math.inf):
-            raise ValueError(f"decode_steps: {more} take {longer_s} s after {fewer} {shorter_s} s")
+    _check_rises("decode_steps", steps)
     if not 0 < steps[0][1] < math.inf:
         raise ValueError(f"a decode step of {steps[0][0]} takes {steps[0][1]} s")
     return steps
 
 
-def _listed(found: dict[str, Any]) -> Iterator[tuple[int, float]]:
-    for sequences, step_s in found["decode_steps"]:
-        yield int(sequences), float(step_s)
+def _check_rises(name: str, points: Steps) -> None:
+    for (fewer, shorter_s), (more, longer_s) in pairwise(points):
+        if not (fewer < more and shorter_s <= longer_s < math.inf):
+            raise ValueError(f"{name}: {more} take {longer_s} s after {fewer} {shorter_s} s")
+
+
+def _listed(points: Iterable[Any]) -> Steps:
+    return tuple((int(number), float(took_s)) for number, took_s in points)
 
 
 def _line(found: dict[str, Any]) -> Steps:
