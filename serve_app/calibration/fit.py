@@ -1,16 +1,15 @@
 """The speeds of an engine from measured points.
 
     a step that decodes n   = step(n)
-    one that reads, too     = reading(tokens) + step(1) + beside × (step(n) - step(1))
+    one that reads, too     = reading(tokens) + step(1) + beside × (step(n) - step(1)),
+                              see `core.reading`
     one that only reads     = reading(tokens) + read_step_s
     TTFT of a prompt alone  = overhead_s + one that only reads
 
 `step` and `reading` are straight lines between the medians that were measured. What reading takes
-is seen by somebody who decodes meanwhile, and so has nothing of HTTP or of tokenising in it. How
-much of what many sequences take is in addition to that, `beside` says: on a CPU all of it; on
-a GPU next to nothing where a step that reads uses all experts anyway, or waits for its kernels to
-be launched. What is left of a prompt alone is engine as far as a step without sequences goes, and
-beyond that overhead, which other requests do not wait for.
+is seen by somebody who decodes meanwhile, and so has nothing of HTTP or of tokenising in it. What
+is left of a prompt alone is engine as far as a step without sequences goes, and beyond that
+overhead, which other requests do not wait for.
 
 The points of one length, or of one number of sequences, are their median: a machine that did
 something else for a moment is no property of the engine.
@@ -23,6 +22,7 @@ from itertools import accumulate
 
 from serve_app.calibration.points import Decode, Prompt, Reading
 from serve_app.core.curve import Steps, height
+from serve_app.core.reading import reading_step_s
 
 Point = tuple[float, float]
 
@@ -59,8 +59,8 @@ class Speeds:
 
     def reading_step_s(self, tokens: float, sequences: float) -> float:
         """One that reads so many tokens, and decodes so many sequences."""
-        more_s = self.step_s(sequences) - self.step_s(1)
-        return self.read_s(tokens) + self.step_s(1) + self.beside * more_s
+        reading_s = self.read_s(tokens)
+        return reading_step_s(reading_s, sequences, steps=self.decode_steps, beside=self.beside)
 
 
 def fit(

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from serve_app.core.autoscaling import Decision
 from serve_app.core.curve import Steps, height
+from serve_app.core.reading import reading_step_s
 from serve_app.core.report import Load
 
 
@@ -38,8 +39,7 @@ class Rates:
             adds_s = tokens / self.prefill_tokens_per_s
         if not decodes:
             return self.read_step_s + adds_s
-        alone_s = self.alone_s
-        return adds_s + alone_s + self.beside * (self.step_s(decodes) - alone_s)
+        return reading_step_s(adds_s, decodes, steps=self.decode_steps, beside=self.beside)
 
     @property
     def alone_s(self) -> float:

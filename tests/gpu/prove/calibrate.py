@@ -11,17 +11,15 @@ from tests.gpu.prove.serving import Serving
 def calibrate(run: Run, up: Serving, client: Client) -> None:
     """`serve-app bench --calibrate`, and what its rates are off by."""
     file = run.out / f"calibration-{client.model}.json"
-    vllm = {"n": 16, "in": 128, "out": 16, "requests": 24} if run.cpu else None
-    sizes = vllm or {"n": 64, "in": 1024, "out": 64, "requests": 96}
+    tokens_in, tokens_out, requests = (128, 16, 24) if run.cpu else (1024, 128, 192)
     command = [
         *("bench", "--target", f"{client.model}={up.url}", "--calibrate", str(file)),
-        *("--max-num-seqs", str(sizes["n"]), "--max-num-batched-tokens", "8192"),
-        *("--input-tokens", str(sizes["in"]), "--output-tokens", str(sizes["out"])),
-        *("--requests", str(sizes["requests"]), "--rounds", "2"),
-        *("--kv-tokens", str(int(up.said().get("kv_tokens", 100_000)))),
+        *("--input-tokens", str(tokens_in), "--output-tokens", str(tokens_out)),
+        *("--requests", str(requests), "--rounds", "2"),
+        *("--tokenizer", str(run.folder / "models" / client.model)),
     ]
     for words in (command, ["simulate", "--check", str(file)]):
-        said = _serve_app(run, words, timeout_s=min(200, run.left_s()))
+        said = _serve_app(run, words, timeout_s=min(300, run.left_s()))
         run.results.quote(said.splitlines()[-22:])
 
 

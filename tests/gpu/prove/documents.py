@@ -70,6 +70,17 @@ def over_two_nodes(document: dict[str, Any], *, cpu: bool) -> None:
         }
 
 
+def on_one_gpu(document: dict[str, Any]) -> None:
+    """What the file has on two, on one: for fewer layers."""
+    vllm, deployment = vllm_of(document), engine_of(document)["deployments"][0]
+    for key in ("tensor_parallel_size", "enable_expert_parallel", "distributed_executor_backend"):
+        vllm.pop(key, None)
+    for key in ("placement_group_strategy", "placement_group_bundles"):
+        del deployment[key]
+    deployment["ray_actor_options"]["num_gpus"] = 1
+    vllm["max_model_len"] = 4096
+
+
 def engine_of(document: dict[str, Any]) -> dict[str, Any]:
     application: dict[str, Any] = document["applications"][0]
     return application

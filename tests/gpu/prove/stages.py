@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.gpu.prove import models, plan
 from tests.gpu.prove.calibrate import calibrate
-from tests.gpu.prove.documents import alone, over_two_nodes, vllm_of
+from tests.gpu.prove.documents import alone, on_one_gpu, over_two_nodes, vllm_of
 from tests.gpu.prove.documents import load as load_document
 from tests.gpu.prove.run import Run
 from tests.gpu.prove.scale import scale
@@ -31,6 +31,21 @@ def deepseek(run: Run) -> None:
             run.step("calibrate", lambda: calibrate(run, up, client), needs_s=100)
         finally:
             up.keep(run.out / "deepseek")
+
+
+def layers(run: Run) -> None:
+    """As many of DeepSeek-V3's layers as one GPU holds, behind the gateway: their rates."""
+    name = "dummy-deepseek"
+    run.write(name, models.deepseek(run.layers))
+    document = load_document("deepseek-tp2", mode=run.mode)
+    on_one_gpu(document)
+    run.results.title(f"DeepSeek-V3, {run.layers} of 61 layers, {run.mode}, one {run.hardware}")
+    with serving(document, run.sessions) as up:
+        try:
+            client = started(run, up, name)
+            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
+        finally:
+            up.keep(run.out / "layers")
 
 
 def dense(run: Run) -> None:
@@ -88,6 +103,7 @@ def raylets(run: Run) -> None:
 
 STAGES: dict[str, Callable[[Run], None]] = {
     "deepseek": deepseek,
+    "layers": layers,
     "dense": dense,
     "calibration": calibration,
     "raylets": raylets,
