@@ -8,17 +8,17 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from serve_app.bench.asked import plan_of
 from serve_app.bench.calibration import command as calibration
 from serve_app.bench.errors import BenchError
+from serve_app.bench.page import html
 from serve_app.bench.plan import Plan
 from serve_app.bench.progress import say
+from serve_app.bench.record import as_json
+from serve_app.bench.results import Results
+from serve_app.bench.table import markdown
 from serve_app.checking.question import QuestionError
-
-if TYPE_CHECKING:
-    from serve_app.bench.results import Results
 
 STDOUT = "-"
 
@@ -43,7 +43,7 @@ def run(chosen: argparse.Namespace) -> int:
     return 1 if results.has_errors else 0
 
 
-def _measured(plan: Plan) -> "Results":
+def _measured(plan: Plan) -> Results:
     say("loading vLLM's benchmark client: some seconds")
     try:
         from serve_app.bench.run import measure  # noqa: PLC0415 - imports vLLM
@@ -60,13 +60,13 @@ def _check_writable(file: Path | None) -> None:
         raise BenchError(f"{file} cannot be written; name a file in a folder that is there")
 
 
-def _report(results: "Results", chosen: argparse.Namespace) -> None:
+def _report(results: Results, chosen: argparse.Namespace) -> None:
     tables_to = sys.stderr if chosen.json == STDOUT else sys.stdout
-    print(results.markdown(), end="", file=tables_to)
+    print(markdown(results), end="", file=tables_to)
     if chosen.json == STDOUT:
-        print(results.json(), end="")
+        print(as_json(results), end="")
     elif chosen.json:
-        Path(chosen.json).write_text(results.json())
+        Path(chosen.json).write_text(as_json(results))
     if chosen.report:
-        chosen.report.write_text(results.html())
+        chosen.report.write_text(html(results))
         say(f"the report is in {chosen.report}")

@@ -2,12 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from serve_app.bench.answer import Answer, Measurement
-
-if TYPE_CHECKING:
-    from serve_app.bench.results import Results
+from serve_app.bench.results import Results
 
 # A client that is busy for longer is late for some of the tokens it times.
 BUSY_CORE = 0.9
@@ -15,7 +12,12 @@ _TOLERANCE = 0.01
 _PACKED = 1.05
 
 
-def doubts(results: "Results") -> Iterator[str]:
+def warnings(results: Results) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    return [*results.notes, *_all(results)]
+
+
+def _all(results: Results) -> Iterator[str]:
     """One line for each doubt about a target at a level."""
     for level in results.plan.levels:
         for target in results.plan.targets:

@@ -2,27 +2,25 @@
 
 import shlex
 import sys
-from typing import TYPE_CHECKING
 
+from serve_app.bench.doubts import warnings
 from serve_app.bench.level import Level
 from serve_app.bench.machine import machine, versions
+from serve_app.bench.results import Results
 from serve_app.bench.table import blocks, facts
 from serve_app.report.page import document, figure, heading, listed, table
 
-if TYPE_CHECKING:
-    from serve_app.bench.results import Results
 
-
-def html(results: "Results") -> str:
+def html(results: Results) -> str:
     """The whole report."""
     from serve_app.bench import plots  # noqa: PLC0415 - matplotlib takes a second to import
 
-    warnings = results.warnings()
-    doubts = f"{heading('Before you believe it')}{listed(warnings)}"
+    doubts = warnings(results)
+    believed = f"{heading('Before you believe it')}{listed(doubts)}"
     body = [
         heading(results.title, 1),
         listed(facts(results)),
-        f'<div class="doubts">{doubts}</div>' if warnings else "",
+        f'<div class="doubts">{believed}</div>' if doubts else "",
         *map(figure, plots.figures(results)),
         *(_level(results, level) for level in results.plan.levels),
         heading("Where and how") + listed(_origin()),
@@ -30,7 +28,7 @@ def html(results: "Results") -> str:
     return document(results.title, body)
 
 
-def _level(results: "Results", level: Level) -> str:
+def _level(results: Results, level: Level) -> str:
     columns = [column for block in blocks(results, level) for column in block]
     return heading(str(level)) + table(list(zip(*columns, strict=True)))
 

@@ -8,18 +8,15 @@
 
 import statistics
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from serve_app.bench.level import Level
 from serve_app.bench.metrics import COMPARED, samples
+from serve_app.bench.results import Results
 from serve_app.bench.target import Target
 from serve_app.report.figure import grid, svg
-
-if TYPE_CHECKING:
-    from serve_app.bench.results import Results
 
 _TITLES = {metric.key: metric.title for metric in COMPARED}
 _SCALES = {metric.key: metric.scale for metric in COMPARED}
@@ -37,7 +34,7 @@ _RATIOS = (
 _POINTS = 200
 
 
-def figures(results: "Results") -> Iterator[str]:
+def figures(results: Results) -> Iterator[str]:
     """Each figure as an `<svg>` element."""
     yield svg(_distributions(results))
     yield svg(_against_load(results))
@@ -45,7 +42,7 @@ def figures(results: "Results") -> Iterator[str]:
         yield svg(_compared(results))
 
 
-def _distributions(results: "Results") -> Figure:
+def _distributions(results: Results) -> Figure:
     figure, panels = grid(len(results.plan.levels), len(_DISTRIBUTED))
     for level, row in zip(results.plan.levels, panels, strict=True):
         for time, axes in zip(_DISTRIBUTED, row, strict=True):
@@ -58,7 +55,7 @@ def _distributions(results: "Results") -> Figure:
     return figure
 
 
-def _distribution(axes: Axes, results: "Results", target: Target, level: Level, time: str) -> None:
+def _distribution(axes: Axes, results: Results, target: Target, level: Level, time: str) -> None:
     completed = [answer for m in results.of(target, level) for answer in m.completed]
     values = samples(completed)[time]
     points = statistics.quantiles(values, n=_POINTS, method="inclusive") if len(values) > 1 else []
@@ -66,7 +63,7 @@ def _distribution(axes: Axes, results: "Results", target: Target, level: Level, 
     axes.plot([value * 1e3 for value in points], shares, label=target.name)
 
 
-def _against_load(results: "Results") -> Figure:
+def _against_load(results: Results) -> Figure:
     figure, [panels] = grid(1, len(_AGAINST_LOAD))
     for key, axes in zip(_AGAINST_LOAD, panels, strict=True):
         for target in results.plan.targets:
@@ -78,7 +75,7 @@ def _against_load(results: "Results") -> Figure:
     return figure
 
 
-def _load_line(axes: Axes, results: "Results", target: Target, key: str) -> None:
+def _load_line(axes: Axes, results: Results, target: Target, key: str) -> None:
     places, middles, below, above = [], [], [], []
     for place, level in enumerate(results.plan.levels):
         rounds = [found[key] for found in results.by_round(target, level) if key in found]
@@ -91,7 +88,7 @@ def _load_line(axes: Axes, results: "Results", target: Target, key: str) -> None
     axes.errorbar(places, middles, yerr=[below, above], marker="o", capsize=3, label=target.name)
 
 
-def _compared(results: "Results") -> Figure:
+def _compared(results: Results) -> Figure:
     levels = results.plan.levels
     figure, rows = grid(-(-len(levels) // 3), min(3, len(levels)))
     panels = [axes for row in rows for axes in row]
@@ -109,7 +106,7 @@ def _compared(results: "Results") -> Figure:
 
 
 def _ratio_bars(
-    axes: Axes, results: "Results", target: Target, level: Level, *, shift: float
+    axes: Axes, results: Results, target: Target, level: Level, *, shift: float
 ) -> None:
     ratios = results.ratios(target, level)
     found = [(place, ratios[key]) for place, key in enumerate(_RATIOS) if key in ratios]

@@ -8,18 +8,17 @@ import shlex
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from serve_app.bench.answer import Answer, Measurement
+from serve_app.bench.doubts import warnings
 from serve_app.bench.level import Level
 from serve_app.bench.machine import machine, versions
+from serve_app.bench.results import Results
 from serve_app.bench.target import Target
 
-if TYPE_CHECKING:
-    from serve_app.bench.results import Results
 
-
-def as_json(results: "Results") -> str:
+def as_json(results: Results) -> str:
     """The whole run; no key is in it, since a target only knows its key's variable."""
     plan = results.plan
     whole = {
@@ -33,19 +32,19 @@ def as_json(results: "Results") -> str:
         "seed": plan.seed,
         "rounds": results.rounds,
         "slo": str(plan.slo),
-        "warnings": results.warnings(),
+        "warnings": warnings(results),
         "targets": [asdict(target) for target in plan.targets],
         "levels": [_level(results, level) for level in plan.levels],
     }
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _level(results: "Results", level: Level) -> dict[str, Any]:
+def _level(results: Results, level: Level) -> dict[str, Any]:
     found = {target.name: _target(results, target, level) for target in results.plan.targets}
     return {"kind": level.kind, "value": level.value, "targets": found}
 
 
-def _target(results: "Results", target: Target, level: Level) -> dict[str, Any]:
+def _target(results: Results, target: Target, level: Level) -> dict[str, Any]:
     ratios = results.ratios(target, level)
     rounds = zip(results.of(target, level), results.by_round(target, level), strict=True)
     return {

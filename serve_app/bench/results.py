@@ -1,11 +1,9 @@
-"""What a run found, ready to be read: per target and level, and against the first target."""
+"""What a run found: per target and level, and against the first target."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from serve_app.bench import page, record, table
 from serve_app.bench.answer import Measurement
-from serve_app.bench.doubts import doubts
 from serve_app.bench.level import Level
 from serve_app.bench.metrics import Spread, ratios, summary
 from serve_app.bench.plan import Plan
@@ -50,19 +48,3 @@ class Results:
         """This target over the first, round by round."""
         first = self.plan.targets[0]
         return ratios(self.by_round(target, level), self.by_round(first, level))
-
-    def warnings(self) -> list[str]:
-        """What a reader must know before believing the numbers."""
-        return [*self.notes, *doubts(self)]
-
-    def markdown(self) -> str:
-        """Tables for people, at most 100 columns wide where names allow it."""
-        return table.markdown(self)
-
-    def json(self) -> str:
-        """Everything, for programs."""
-        return record.as_json(self)
-
-    def html(self) -> str:
-        """One file with tables and plots; it loads nothing from elsewhere."""
-        return page.html(self)

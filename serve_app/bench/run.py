@@ -1,7 +1,7 @@
 """Carries out a plan: rounds over levels over targets, warm-up apart.
 
     plan = Plan([Target.parse("a=http://127.0.0.1:8000")], Random(Words()), [Level("rate", 2)])
-    print(measure(plan).markdown())
+    print(markdown(measure(plan)))
 
 Importing this imports vLLM, which takes seconds.
 """

@@ -6,30 +6,28 @@ a further table.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
+from serve_app.bench.doubts import warnings
 from serve_app.bench.level import Level
 from serve_app.bench.metrics import METRICS, Metric, Spread
+from serve_app.bench.results import Results
 from serve_app.report.grid import Column, drawn
-
-if TYPE_CHECKING:
-    from serve_app.bench.results import Results
 
 WIDTH = 100
 NOTHING = "–"
 
 
-def markdown(results: "Results") -> str:
+def markdown(results: Results) -> str:
     """The whole report."""
     parts = [f"# {results.title}", _listed(facts(results))]
     for level in results.plan.levels:
         parts += [f"## {level}", *map(drawn, _tables(blocks(results, level)))]
-    if warnings := results.warnings():
-        parts += ["## Before you believe it", _listed(warnings)]
+    if doubts := warnings(results):
+        parts += ["## Before you believe it", _listed(doubts)]
     return "\n\n".join(parts) + "\n"
 
 
-def facts(results: "Results") -> list[str]:
+def facts(results: Results) -> list[str]:
     """What was measured, and how to read it."""
     plan = results.plan
     lines = [
@@ -44,7 +42,7 @@ def facts(results: "Results") -> list[str]:
     return lines
 
 
-def blocks(results: "Results", level: Level) -> list[list[Column]]:
+def blocks(results: Results, level: Level) -> list[list[Column]]:
     """The columns of a level, header first: those of the labels, then those of each target."""
     first, *others = results.plan.targets
     numbers = {target: results.summary(target, level) for target in results.plan.targets}

@@ -10,11 +10,14 @@ from dataclasses import replace
 import pytest
 
 from serve_app.bench.answer import Answer
+from serve_app.bench.doubts import warnings
 from serve_app.bench.errors import BenchError
 from serve_app.bench.level import Level
 from serve_app.bench.metrics import PERCENTILES, summary
 from serve_app.bench.plan import Plan
+from serve_app.bench.record import as_json
 from serve_app.bench.slo import Slo
+from serve_app.bench.table import markdown
 from serve_app.bench.target import Target
 from serve_app.bench.words import Words
 from serve_app.bench.workload import Chat, Random
@@ -53,7 +56,7 @@ def test_measured_times_are_those_of_the_target(measure, endpoint):
     assert 0.05 + 5 * 0.02 <= numbers["e2e_p50_s"] < 0.23
     assert numbers["tpot_p50_s"] == pytest.approx(numbers["itl_p50_s"], abs=0.005)
     assert (numbers["input_tokens"], numbers["output_tokens"]) == (12, 6)
-    assert results.warnings() == []
+    assert warnings(results) == []
 
 
 def test_a_target_that_is_twice_as_slow_has_a_ratio_of_two(measure):
@@ -120,7 +123,7 @@ def test_a_target_that_does_not_count_tokens_is_measured_in_chunks_and_that_is_s
     with serving(Endpoint(sends_usage=False, tokens_per_chunk=2)) as endpoint:
         results = measure(plan(endpoint))
     assert results.summary(results.plan.targets[0], TWO)["output_tokens"] == 3
-    assert any("a sends no usage" in warning for warning in results.warnings())
+    assert any("a sends no usage" in warning for warning in warnings(results))
 
 
 def test_a_key_goes_to_its_target_alone_and_into_no_report(measure, monkeypatch):
@@ -132,7 +135,7 @@ def test_a_key_goes_to_its_target_alone_and_into_no_report(measure, monkeypatch)
         results = measure(replace(asked, targets=(asked.targets[0], named)))
     assert set(plain.keys) == {None}
     assert set(paid.keys) == {"Bearer sk-secret"}
-    assert "sk-" not in results.json() + results.markdown()
+    assert "sk-" not in as_json(results) + markdown(results)
     assert os.environ["OPENAI_API_KEY"] == "sk-of-another-service"
 
 

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from serve_app.bench.level import Level
+from serve_app.bench.page import html
 from tests.bench.made import ONE, answer, results
 
 HOSTILE = answer(error="500: <script>alert(1)</script>")
@@ -18,7 +19,7 @@ def page() -> str:
     def answers(name, _number):
         return [answer(ttft_s=0.2 if name == "second" else 0.1)] * 4
 
-    return results(levels=(ONE, Level("concurrency", 8)), answers=answers).html()
+    return html(results(levels=(ONE, Level("concurrency", 8)), answers=answers))
 
 
 def test_it_loads_nothing_and_runs_nothing(page):
@@ -41,7 +42,7 @@ def test_its_three_plots_are_well_formed_and_name_their_levels(page):
 
 
 def test_a_target_that_never_answered_is_reported_and_what_it_says_is_no_markup():
-    page = results(["alone"], answers=lambda *_: [HOSTILE]).html()
+    page = html(results(["alone"], answers=lambda *_: [HOSTILE]))
     assert page.count("<svg") == 2
     assert "3 × 500: &lt;script&gt;" in page
     assert "<script" not in page

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from serve_app.bench.doubts import warnings
 from serve_app.bench.level import Level
+from serve_app.bench.record import as_json
+from serve_app.bench.table import markdown
 from serve_app.bench.target import Target
 from tests.bench.made import ONE, answer, results
 
@@ -26,7 +29,7 @@ def row(text, label):
 
 
 def test_a_table_shows_each_target_and_its_ratio_to_the_first():
-    text = results(answers=twice_as_slow).markdown()
+    text = markdown(results(answers=twice_as_slow))
     assert row(text, "TTFT p50 ms") == ["200", "400", "2.00 (2.00–2.00)"]
     assert row(text, "ITL p50 ms") == ["20.0", "20.0", "1.00 (1.00–1.00)"]
     assert row(text, "requests/s") == ["2.00", "2.00", "1.00 (1.00–1.00)"]
@@ -34,13 +37,13 @@ def test_a_table_shows_each_target_and_its_ratio_to_the_first():
 
 
 def test_a_single_target_has_no_ratios():
-    text = results(["alone"]).markdown()
+    text = markdown(results(["alone"]))
     assert row(text, "TTFT p50 ms") == ["100"]
     assert "÷" not in text
 
 
 def test_every_level_has_its_table():
-    text = results(levels=(ONE, EIGHT)).markdown()
+    text = markdown(results(levels=(ONE, EIGHT)))
     assert re.findall(r"^## (concurrency \d)$", text, re.MULTILINE) == [
         "concurrency 1",
         "concurrency 8",
@@ -58,7 +61,7 @@ def test_every_level_has_its_table():
 def test_tables_fit_a_hundred_columns(names, tables, why):
     lines = [
         line
-        for line in results(names, answers=twice_as_slow).markdown().splitlines()
+        for line in markdown(results(names, answers=twice_as_slow)).splitlines()
         if line.startswith("|")
     ]
     assert max(map(len, lines)) <= 100, why
@@ -68,8 +71,8 @@ def test_tables_fit_a_hundred_columns(names, tables, why):
 
 def test_a_target_that_never_answered_has_dashes():
     made = results(answers=lambda name, _: [FAILED if name == "second" else answer()])
-    assert row(made.markdown(), "TTFT p50 ms") == ["100", "–", "–"]
-    assert row(made.markdown(), "errors") == ["0", "3", "–"]
+    assert row(markdown(made), "TTFT p50 ms") == ["100", "–", "–"]
+    assert row(markdown(made), "errors") == ["0", "3", "–"]
     assert made.has_errors
 
 
@@ -85,19 +88,19 @@ def test_a_target_that_never_answered_has_dashes():
 )
 def test_a_doubt_about_the_numbers_is_told(answers, measured, said):
     made = results(["first"], answers=lambda *_: answers, **measured)
-    assert said in made.markdown()
-    assert [warning for warning in json.loads(made.json())["warnings"] if said in warning]
+    assert said in markdown(made)
+    assert [warning for warning in json.loads(as_json(made))["warnings"] if said in warning]
 
 
 def test_a_run_without_a_doubt_says_nothing_of_it():
     made = results()
-    assert made.warnings() == []
-    assert "believe" not in made.markdown()
+    assert warnings(made) == []
+    assert "believe" not in markdown(made)
     assert not made.has_errors
 
 
 def test_json_has_summaries_ratios_rounds_and_answers():
-    whole = json.loads(results(answers=twice_as_slow).json())
+    whole = json.loads(as_json(results(answers=twice_as_slow)))
     [level] = whole["levels"]
     second = level["targets"]["second"]
     assert second["summary"]["ttft_p50_s"] == pytest.approx(0.4)
@@ -114,7 +117,7 @@ def test_no_key_is_in_any_report(monkeypatch):
     made = results(["first"])
     named = Target("first", "http://h/v1", model="tiny", api_key_env="BENCH_TEST_KEY")
     made = replace(made, plan=replace(made.plan, targets=[named]))
-    assert "a-secret" not in made.markdown() + made.json()
+    assert "a-secret" not in markdown(made) + as_json(made)
 
 
 def test_rounds_that_a_stopped_run_did_not_reach_are_not_counted():
