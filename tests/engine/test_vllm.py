@@ -143,7 +143,8 @@ def test_its_pace_says_how_fast_it_decodes_and_whether_it_reads(live: Live) -> N
 
     assert (before.tpot_s, before.reading) == (0.0, 0.0)
     assert took_s / 40 < after.tpot_s <= took_s / 19
-    assert 0 < after.alone_tpot_s <= after.tpot_s
+    # Of whole buckets, and so not of the last tokens, which may have been faster than all before.
+    assert 0 < after.alone_tpot_s < 2 * after.tpot_s
     assert 0 < after.reading < 0.5
     assert after.answers_per_s >= 1 / 30
     assert after.slow_tpot_s > 0
