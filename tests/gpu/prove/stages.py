@@ -28,7 +28,7 @@ def deepseek(run: Run) -> None:
             planned = plan.candidate(folder, vllm, f"2x{run.hardware}")
             run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
             run.step("kill", lambda: kill(run, up, client), needs_s=60)
-            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=100)
+            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
         finally:
             up.keep(run.out / "deepseek")
 
@@ -76,7 +76,7 @@ def calibration(run: Run) -> None:
     with serving(document, run.sessions) as up:
         try:
             client = started(run, up, name)
-            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=60)
+            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
         finally:
             up.keep(run.out / "calibration")
 
