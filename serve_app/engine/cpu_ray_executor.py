@@ -22,7 +22,7 @@ from vllm.distributed.device_communicators.cpu_communicator import CpuCommunicat
 from vllm.platforms import current_platform
 from vllm.v1.executor import ray_executor_v2
 
-from serve_app.engine.data_ranks import DataRankExecutor
+from serve_app.engine.ray_executor import ReplicaExecutor
 
 
 class TcpCommunicator(CpuCommunicator):
@@ -66,7 +66,7 @@ class CpuRayWorkerProc(ray_executor_v2.RayWorkerProc):
         super().initialize_worker(*args, **options)
 
 
-class CpuRayExecutor(DataRankExecutor):
+class CpuRayExecutor(ReplicaExecutor):
     """All ranks of one engine, in the placement group of its replica."""
 
     @staticmethod

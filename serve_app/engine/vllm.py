@@ -4,7 +4,7 @@ The app brings chat, completions, responses, messages, embeddings, tools, reason
 structured output, formatted by vLLM itself; we pass its bytes on. The token ids behind
 them come from `tap`, the scheduler's numbers from `step_watch`.
 
-These modules, `front_end` and `cpu_ray_executor` are the only ones that import vllm, and do so
+These modules, `front_end` and the two executors are the only ones that import vllm, and do so
 late: the import takes seconds, and only a replica needs it.
 """
 
@@ -141,7 +141,7 @@ class VllmEngine:
             await asyncio.to_thread(self._llm.shutdown)
 
     def _load(self, config: Any, **options: Any) -> Any:
-        from serve_app.engine.data_ranks import executor_of  # noqa: PLC0415
+        from serve_app.engine.ray_executor import executor_of  # noqa: PLC0415
 
         options |= {"stat_loggers": [self._watch], "log_requests": False}
         return tapped_llm()(config, executor_of(config), **options)
