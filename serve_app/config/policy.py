@@ -18,7 +18,7 @@ class PolicyKnobs(Knobs):
     target_late: float = Field(default=DEFAULT.late, gt=0, lt=1)
     """Share of answers whose tokens may take longer than `slowdown` says."""
     margin: float = Field(default=DEFAULT.margin, ge=0)
-    """Replicas beyond the peak, × √peak × (1 + (load time ÷ 340 s)^1.5): for what may come."""
+    """For what may come: × √peak × (1 + (load time ÷ 340 s)^1.5) replicas beyond it, or more."""
     load_time_s: float = Field(default=DEFAULT.load_s, gt=0)
     """From order to first request, until a replica of this deployment has said how long."""
     drain_s: float = Field(default=DEFAULT.drain_s, gt=0)

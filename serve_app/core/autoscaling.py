@@ -7,8 +7,8 @@
               over the calm window, ÷ the answers per second of a full replica
     now       the level of the burst window + growing + what waits ÷ `drain_s`
     peak      the highest level of the calm window in the last `stabilization_s` + `keep` × L
-    later     peak + `margin` × √peak × the larger of 1 + (L ÷ 340 s)^1.5 and √(6.5 ÷ full), of the
-              fewest sequences of a full replica in that time
+    later     peak + `margin` × √peak × the largest of 1 + (L ÷ 340 s)^1.5, √(peak ÷ 6) and
+              √(6.5 ÷ full), of the fewest sequences of a full replica in that time
               + what will wait at now + L ÷ `drain_s`
     need      the larger of now and later
 
@@ -17,9 +17,10 @@ What was needed lately may come back while a replica loads, so it is kept for so
 whoever comes at random is as far off as the root of how many come (square-root staffing: Halfin
 and Whitt, 1981), which costs more the longer help takes. Where a full replica has few sequences
 it is they who are many: peak × full are off by their root, which is √(peak ÷ full) replicas,
-however soon help comes. What more than all carry piles up in the replicas, and by how much each
-second is what nobody does. More are ordered as soon as the need is higher than what is ordered,
-loading ones included.
+however soon help comes. And what all do alike, as when prompts become longer, is off by a share of
+the load, which is more than its root where replicas are many. What more than all carry piles up in
+the replicas, and by how much each second is what nobody does. More are ordered as soon as the need
+is higher than what is ordered, loading ones included.
 """
 
 import math
@@ -38,6 +39,7 @@ LOOK_S = 0.5  # reports are no newer; Serve asks ten times a second
 DOUBLES_S = 340.0  # a load time that doubles the margin
 GROWS = 1.5  # the margin, with the load time
 FEW = 6.5  # sequences of a full replica; fewer of them are farther off than a load is
+MANY = 6.0  # replicas; more of them are off by a share of the load
 CLOSE = 1e-9
 
 
@@ -176,7 +178,8 @@ class QueueDepthPolicy:
     def _foreseen(self, load_s: float, now: float) -> float:
         """What the level may be by the time that what is ordered now serves."""
         peak, part = (each.over(self._kept_s, now=now) for each in (self._levels, self._parts))
-        worth = max(1 + math.pow(load_s / DOUBLES_S, GROWS), math.sqrt(FEW * part))
+        slow = 1 + math.pow(load_s / DOUBLES_S, GROWS)
+        worth = max(slow, math.sqrt(FEW * part), math.sqrt(peak / MANY))
         return peak + self._targets.margin * math.sqrt(peak) * worth
 
     @property

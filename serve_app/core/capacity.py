@@ -34,6 +34,7 @@ READING = 0.9  # share of the time with a prompt to read; above it prompts wait 
 SLOPE_FORGETS_S = 60.0
 RATE_FORGETS_S = 120.0
 LONGEST_S = 5.0  # what one report may stand for
+NOTHING = 1e-12  # a ratio below it is none: what is divided by it would be no number
 LEAST_USAGE = 0.05  # of a replica; a fleet that idles tells nothing of what it could do
 
 
@@ -52,7 +53,8 @@ class _Ratio:
 
     @property
     def value(self) -> float:
-        return self._above / self._below if self._below > 0 else 0.0
+        ratio = self._above / self._below if self._below > 0 else 0.0
+        return ratio if ratio > NOTHING else 0.0
 
 
 class Capacity:

@@ -15,7 +15,13 @@ from tests.core.scaled import KEPT_S, SLOTS, TARGETS, Fleet, report
 
 def test_what_runs_needs_its_replicas_and_a_margin_of_the_root_of_them() -> None:
     assert Fleet(2).holds(busy=2.0, seconds=90) == 3  # 2 + 0.55 × √2 × 1.01
-    assert Fleet(9).holds(busy=9.0, seconds=90) == 11  # 9 + 0.55 × √9 × 1.01
+    assert Fleet(5).holds(busy=5.0, seconds=90) == 7  # 5 + 0.55 × √5 × 1.01
+
+
+@pytest.mark.parametrize(("busy", "wanted"), [(6, 8), (24, 30), (54, 67)])
+def test_the_margin_of_more_than_six_is_a_share_of_them(busy: int, wanted: int) -> None:
+    """1 + 0.55 ÷ √6 times as many; the root alone would want 27 of 24 and 59 of 54."""
+    assert Fleet(busy).holds(busy=float(busy), seconds=90) == wanted
 
 
 @pytest.mark.parametrize(("load_s", "wanted"), [(34.0, 6), (340.0, 7), (1360.0, 14)])
@@ -34,19 +40,19 @@ def test_the_margin_doubles_with_a_load_time_of_340_s_and_is_nine_times_at_four_
 @pytest.mark.parametrize(
     ("slots", "load_s", "wanted", "why"),
     [
-        (10, 20.0, 19, "16 + 4 × 0.55 × 1.01: of ten they are no farther off than the load is"),
-        (3, 20.0, 20, "16 + 4 × 0.55 × √(6.5 ÷ 3)"),
-        (1, 20.0, 22, "16 + 4 × 0.55 × √6.5"),
-        (1, 1360.0, 36, "16 + 4 × 0.55 × 9: the margin of a long load holds those, too"),
+        (10, 20.0, 7, "5 + √5 × 0.55 × 1.01: of ten they are no farther off than the load is"),
+        (2, 20.0, 8, "5 + √5 × 0.55 × √(6.5 ÷ 2)"),
+        (1, 20.0, 9, "5 + √5 × 0.55 × √6.5"),
+        (1, 1360.0, 17, "5 + √5 × 0.55 × 9: the margin of a long load holds those, too"),
     ],
 )
 def test_where_a_replica_has_few_sequences_they_need_a_larger_margin(
     slots: int, load_s: float, wanted: int, why: str
 ) -> None:
-    fleet = Fleet(target=16, targets=replace(TARGETS, load_s=load_s))
+    fleet = Fleet(target=5, targets=replace(TARGETS, load_s=load_s))
     full = report(slots)._replace(slots=slots, load_s=load_s)
     for _ in range(30):
-        fleet.sees([full] * 16)
+        fleet.sees([full] * 5)
     assert fleet.target == wanted, why
 
 
@@ -213,6 +219,13 @@ def test_more_load_never_wants_fewer(
         for r in last
     ]
     assert after(history, fuller) >= base
+
+
+def test_answers_that_hardly_ever_end_are_as_if_none_had() -> None:
+    seldom = report(1, alone_tpot_s=0.02, slow_tpot_s=0.05, answers_per_s=1e-310)
+    never = seldom._replace(answers_per_s=0.0)
+    more = seldom._replace(running=30)
+    assert after([[seldom]], [more]) == after([[never]], [more])
 
 
 @given(HISTORIES, LOOKS)
