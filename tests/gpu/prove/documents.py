@@ -81,6 +81,26 @@ def on_one_gpu(document: dict[str, Any]) -> None:
     vllm["max_model_len"] = 4096
 
 
+def by_ray(document: dict[str, Any], *, cpu: bool) -> None:
+    """One replica whose only rank is a worker of Ray's, in a placement group, as of many."""
+    alone(document)
+    deployment = engine_of(document)["deployments"][0]
+    bundle = {"CPU": 0.6} if cpu else {"CPU": 6, "GPU": 1}
+    deployment["placement_group_bundles"] = [bundle]
+    deployment["ray_actor_options"] |= {"num_cpus": bundle["CPU"], "num_gpus": 0}
+    vllm_of(document)["distributed_executor_backend"] = RAY_ON_CPU if cpu else "ray"
+
+
+def data_ranks(document: dict[str, Any]) -> None:
+    """Two data ranks instead of two tensor ranks; each has a scheduler, which takes a core."""
+    vllm, deployment = vllm_of(document), engine_of(document)["deployments"][0]
+    del vllm["tensor_parallel_size"]
+    vllm["data_parallel_size"] = 2
+    if "GPU" in deployment["placement_group_bundles"][0]:
+        deployment["placement_group_bundles"][0]["CPU"] = 8
+        deployment["ray_actor_options"]["num_cpus"] = 8
+
+
 def engine_of(document: dict[str, Any]) -> dict[str, Any]:
     application: dict[str, Any] = document["applications"][0]
     return application

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 from tests.gpu.prove import models, plan
 from tests.gpu.prove.calibrate import calibrate
-from tests.gpu.prove.documents import alone, on_one_gpu, over_two_nodes, vllm_of
+from tests.gpu.prove.documents import (
+    alone,
+    by_ray,
+    data_ranks,
+    on_one_gpu,
+    over_two_nodes,
+    vllm_of,
+)
 from tests.gpu.prove.documents import load as load_document
 from tests.gpu.prove.run import Run
 from tests.gpu.prove.scale import scale
@@ -81,6 +88,41 @@ def calibration(run: Run) -> None:
             up.keep(run.out / "calibration")
 
 
+def ranks(run: Run) -> None:
+    """One engine of two data ranks, a GPU each: answers, and the death of a worker."""
+    layers = 3 if run.cpu else run.layers
+    name = "dummy-deepseek"
+    run.write(name, models.deepseek(layers, small=run.cpu))
+    document = load_document("deepseek-tp2", mode=run.mode, cpu=run.cpu)
+    data_ranks(document)
+    run.results.title(f"DeepSeek-V3, {layers} of 61 layers, DP2, {run.mode}, {run.hardware}")
+    with serving(document, run.sessions) as up:
+        try:
+            client = started(run, up, name)
+            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+            run.step("abort", lambda: abort(run, up, client), needs_s=20)
+            run.step("load", lambda: load(run, client), needs_s=20)
+            run.step("kill", lambda: kill(run, up, client), needs_s=60)
+        finally:
+            up.keep(run.out / "ranks")
+
+
+def rank(run: Run) -> None:
+    """One GPU, and the death of the worker that has it."""
+    name = "dummy-dense-8b"
+    run.write(name, models.llama_8b(small=run.cpu))
+    document = load_document("dense-8b", mode=run.mode, cpu=run.cpu)
+    by_ray(document, cpu=run.cpu)
+    run.results.title(f"A worker of Ray's that dies, {run.mode}, {run.hardware}")
+    with serving(document, run.sessions) as up:
+        try:
+            client = started(run, up, name)
+            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+            run.step("kill", lambda: kill(run, up, client), needs_s=60)
+        finally:
+            up.keep(run.out / "rank")
+
+
 def raylets(run: Run) -> None:
     """One engine over two raylets of this host, a GPU each."""
     name = "dummy-dense-8b"
@@ -106,6 +148,8 @@ STAGES: dict[str, Callable[[Run], None]] = {
     "layers": layers,
     "dense": dense,
     "calibration": calibration,
+    "ranks": ranks,
+    "rank": rank,
     "raylets": raylets,
 }
 
