@@ -105,6 +105,7 @@ class Fleet:
             # The limit is this gateway's, of what it runs itself: were it of all, a gateway beside
             # a busier one would see no room, hear no first token, and never find out otherwise.
             slots=reported.slots if limit >= own else reported.running + int(limit),
+            fits=reported.slots,
             mine=load.sequences,
             running=reported.running + load.sequences,
             reserved_tokens=reported.reserved_tokens + load.reserved_tokens,

@@ -39,6 +39,7 @@ class Replica(NamedTuple):  # made anew on every change: a frozen dataclass take
     kv_usage: float = 0.0
     carries: float = math.inf  # sequences with which its answers are in time; inf is unknown
     is_healthy: bool = True
+    fits: int = 0  # sequences, whatever its first tokens allow; 0 is as many as slots
 
     @property
     def free(self) -> int:
@@ -63,8 +64,9 @@ Scorer = Callable[[Request, Sequence[Replica]], Sequence[float]]
 
 
 def free_slots(_request: Request, replicas: Sequence[Replica]) -> Sequence[float]:
-    """The share of a replica's slots that is free."""
-    return [max(0, r.slots - r.running) / r.slots for r in replicas]
+    """The share that is free of what fits. Not of its slots: one that its first tokens limit to
+    few of them would look fuller than one with ten times as many sequences and no limit."""
+    return [max(0.0, 1 - r.running / (r.fits or r.slots)) for r in replicas]
 
 
 def free_kv(_request: Request, replicas: Sequence[Replica]) -> Sequence[float]:

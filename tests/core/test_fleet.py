@@ -1,7 +1,8 @@
 """Snapshots are what was reported, with what this gateway runs counted in."""
 
 from serve_app.core.fleet import Fleet, Load
-from serve_app.core.routing import Replica
+from serve_app.core.request import Request
+from serve_app.core.routing import Replica, Routing
 
 
 def fleet(*names: str, slots: int = 20, running: int = 3) -> Fleet:
@@ -66,6 +67,20 @@ def test_a_limit_is_of_what_this_gateway_runs_whatever_others_do() -> None:
     it.observe([Replica("r", 20, 15, 1.0)], ttft_target_s=2.0)
 
     assert it.replica("r").free == 2  # or it would hear no first token, and never find out
+
+
+def test_one_that_first_tokens_limit_is_not_taken_for_fuller_than_one_that_runs_more() -> None:
+    it = fleet("busy", "limited", slots=200)
+    it.count("busy", Load(17, sequences=17))
+    it.count("limited", Load(1, sequences=1))
+    for second in range(20):
+        it.heard_first_token("limited", 9.0, prompt_tokens=10, now=float(second))
+
+    assert it.replica("limited").free == 1
+    short = Request("a", 0.0, 10.0, prompt_tokens=10, output_tokens=10)
+    picked = Routing().pick(short, it.replicas())
+    assert picked is not None
+    assert picked.id == "limited"
 
 
 def test_how_fast_prompts_are_read_is_learned_of_replicas_that_are_known() -> None:
