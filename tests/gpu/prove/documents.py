@@ -50,17 +50,23 @@ def alone(document: dict[str, Any]) -> None:
     deployment["num_replicas"] = 1
 
 
-def over_two_nodes(document: dict[str, Any], *, cpu: bool) -> None:
-    """One engine with a rank on each of two nodes, which are one host to CUDA."""
+def by_ray(document: dict[str, Any], *, cpu: bool, ranks: int = 1) -> None:
+    """One replica whose ranks are workers of Ray's, in a placement group, even if it is one."""
     alone(document)
     deployment = engine_of(document)["deployments"][0]
-    deployment["placement_group_strategy"] = "STRICT_SPREAD"
     each = {"CPU": 1} if cpu else {"CPU": 6, "GPU": 1}
-    deployment["placement_group_bundles"] = [each, dict(each)]
+    deployment["placement_group_bundles"] = [dict(each) for _ in range(ranks)]
     deployment["ray_actor_options"] |= {"num_cpus": each["CPU"], "num_gpus": 0}
     vllm_of(document).update(
-        tensor_parallel_size=2, distributed_executor_backend=RAY_ON_CPU if cpu else "ray"
+        tensor_parallel_size=ranks, distributed_executor_backend=RAY_ON_CPU if cpu else "ray"
     )
+
+
+def over_two_nodes(document: dict[str, Any], *, cpu: bool) -> None:
+    """One engine with a rank on each of two nodes, which are one host to CUDA."""
+    by_ray(document, cpu=cpu, ranks=2)
+    deployment = engine_of(document)["deployments"][0]
+    deployment["placement_group_strategy"] = "STRICT_SPREAD"
     if not cpu:
         # Their kernels ask for the other GPU by a number that only one node of the two has.
         vllm_of(document)["disable_custom_all_reduce"] = True
@@ -79,16 +85,6 @@ def on_one_gpu(document: dict[str, Any]) -> None:
         del deployment[key]
     deployment["ray_actor_options"]["num_gpus"] = 1
     vllm["max_model_len"] = 4096
-
-
-def by_ray(document: dict[str, Any], *, cpu: bool) -> None:
-    """One replica whose only rank is a worker of Ray's, in a placement group, as of many."""
-    alone(document)
-    deployment = engine_of(document)["deployments"][0]
-    bundle = {"CPU": 0.6} if cpu else {"CPU": 6, "GPU": 1}
-    deployment["placement_group_bundles"] = [bundle]
-    deployment["ray_actor_options"] |= {"num_cpus": bundle["CPU"], "num_gpus": 0}
-    vllm_of(document)["distributed_executor_backend"] = RAY_ON_CPU if cpu else "ray"
 
 
 def data_ranks(document: dict[str, Any]) -> None:

@@ -133,9 +133,9 @@ class Serving:
 
 @contextmanager
 def serving(
-    document: dict[str, Any], sessions: Sessions, *, address: str = "local"
+    document: dict[str, Any], sessions: Sessions, *, keep: Path, address: str = "local"
 ) -> Iterator[Serving]:
-    """Of `document`; all its processes are killed at the end."""
+    """Of `document`; the ends of its logs are in `keep` then, and all its processes killed."""
     folder, port = sessions.folder, free_port()
     document["http_options"] |= {"host": "127.0.0.1", "port": port}
     file, log = folder / f"serve-{port}.yaml", folder / f"serve-{port}.log"
@@ -143,7 +143,10 @@ def serving(
     process = sessions.start([*SERVE, "run", str(file)], log, RAY_ADDRESS=address)
     up = Serving(process, f"http://127.0.0.1:{port}", log, folder)
     up.forget()
-    yield up
+    try:
+        yield up
+    finally:
+        up.keep(keep)
 
 
 def cluster_environment(folder: Path) -> dict[str, str]:

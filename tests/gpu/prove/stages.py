@@ -26,18 +26,15 @@ def deepseek(run: Run) -> None:
     folder = run.write(name, models.deepseek(layers, small=run.cpu))
     document = load_document("deepseek-tp2", mode=run.mode, cpu=run.cpu)
     run.results.title(f"DeepSeek-V3, {layers} of 61 layers, TP2, {run.mode}, {run.hardware}")
-    with serving(document, run.sessions) as up:
-        try:
-            client = started(run, up, name)
-            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
-            run.step("abort", lambda: abort(run, up, client), needs_s=20)
-            vllm = vllm_of(document)
-            planned = plan.candidate(folder, vllm, f"2x{run.hardware}")
-            run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
-            run.step("kill", lambda: kill(run, up, client), needs_s=60)
-            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
-        finally:
-            up.keep(run.out / "deepseek")
+    with serving(document, run.sessions, keep=run.out / "deepseek") as up:
+        client = started(run, up, name)
+        run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+        run.step("abort", lambda: abort(run, up, client), needs_s=20)
+        vllm = vllm_of(document)
+        planned = plan.candidate(folder, vllm, f"2x{run.hardware}")
+        run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
+        run.step("kill", lambda: kill(run, up, client), needs_s=60)
+        run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
 
 
 def layers(run: Run) -> None:
@@ -47,12 +44,9 @@ def layers(run: Run) -> None:
     document = load_document("deepseek-tp2", mode=run.mode)
     on_one_gpu(document)
     run.results.title(f"DeepSeek-V3, {run.layers} of 61 layers, {run.mode}, one {run.hardware}")
-    with serving(document, run.sessions) as up:
-        try:
-            client = started(run, up, name)
-            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
-        finally:
-            up.keep(run.out / "layers")
+    with serving(document, run.sessions, keep=run.out / "layers") as up:
+        client = started(run, up, name)
+        run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
 
 
 def dense(run: Run) -> None:
@@ -61,16 +55,13 @@ def dense(run: Run) -> None:
     folder = run.write(name, models.llama_8b(small=run.cpu))
     document = load_document("dense-8b", mode=run.mode, cpu=run.cpu)
     run.results.title(f"Llama 8B's shape, TP1, {run.mode}, {run.hardware}")
-    with serving(document, run.sessions) as up:
-        try:
-            client = started(run, up, name)
-            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
-            # First, since the bursts of what is measured order a second replica too.
-            run.step("scale", lambda: scale(run, up, client), needs_s=90)
-            planned = plan.candidate(folder, vllm_of(document), f"1x{run.hardware}")
-            run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
-        finally:
-            up.keep(run.out / "dense")
+    with serving(document, run.sessions, keep=run.out / "dense") as up:
+        client = started(run, up, name)
+        run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+        # First, since the bursts of what is measured order a second replica too.
+        run.step("scale", lambda: scale(run, up, client), needs_s=90)
+        planned = plan.candidate(folder, vllm_of(document), f"1x{run.hardware}")
+        run.step("measure", lambda: measure(run, up, client, planned), needs_s=45)
 
 
 def calibration(run: Run) -> None:
@@ -80,12 +71,9 @@ def calibration(run: Run) -> None:
     document = load_document("dense-8b", mode=run.mode, cpu=run.cpu)
     alone(document)
     run.results.title(f"Llama 8B's shape, its rates, {run.hardware}")
-    with serving(document, run.sessions) as up:
-        try:
-            client = started(run, up, name)
-            run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
-        finally:
-            up.keep(run.out / "calibration")
+    with serving(document, run.sessions, keep=run.out / "calibration") as up:
+        client = started(run, up, name)
+        run.step("calibrate", lambda: calibrate(run, up, client), needs_s=200)
 
 
 def ranks(run: Run) -> None:
@@ -96,15 +84,12 @@ def ranks(run: Run) -> None:
     document = load_document("deepseek-tp2", mode=run.mode, cpu=run.cpu)
     data_ranks(document)
     run.results.title(f"DeepSeek-V3, {layers} of 61 layers, DP2, {run.mode}, {run.hardware}")
-    with serving(document, run.sessions) as up:
-        try:
-            client = started(run, up, name)
-            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
-            run.step("abort", lambda: abort(run, up, client), needs_s=20)
-            run.step("load", lambda: load(run, client), needs_s=20)
-            run.step("kill", lambda: kill(run, up, client), needs_s=60)
-        finally:
-            up.keep(run.out / "ranks")
+    with serving(document, run.sessions, keep=run.out / "ranks") as up:
+        client = started(run, up, name)
+        run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+        run.step("abort", lambda: abort(run, up, client), needs_s=20)
+        run.step("load", lambda: load(run, client), needs_s=20)
+        run.step("kill", lambda: kill(run, up, client), needs_s=60)
 
 
 def rank(run: Run) -> None:
@@ -114,13 +99,10 @@ def rank(run: Run) -> None:
     document = load_document("dense-8b", mode=run.mode, cpu=run.cpu)
     by_ray(document, cpu=run.cpu)
     run.results.title(f"A worker of Ray's that dies, {run.mode}, {run.hardware}")
-    with serving(document, run.sessions) as up:
-        try:
-            client = started(run, up, name)
-            run.step("chat and stream", lambda: answers(run, client), needs_s=20)
-            run.step("kill", lambda: kill(run, up, client), needs_s=60)
-        finally:
-            up.keep(run.out / "rank")
+    with serving(document, run.sessions, keep=run.out / "rank") as up:
+        client = started(run, up, name)
+        run.step("chat and stream", lambda: answers(run, client), needs_s=20)
+        run.step("kill", lambda: kill(run, up, client), needs_s=60)
 
 
 def raylets(run: Run) -> None:
@@ -132,15 +114,12 @@ def raylets(run: Run) -> None:
     run.results.title(f"One engine over two raylets with a GPU each, {run.hardware}")
     address = f"127.0.0.2:{free_port()}"
     _two_raylets(run, address)
-    with serving(document, run.sessions, address=address) as up:
-        try:
-            client = started(run, up, name, timeout_s=240)
-            run.step("chat and stream", lambda: answers(run, client), needs_s=15)
-            nodes = run.sessions.titled(*RANKS)
-            run.results.add("ranks of the engine", processes=len(nodes))
-            run.step("load", lambda: load(run, client), needs_s=20)
-        finally:
-            up.keep(run.out / "raylets")
+    with serving(document, run.sessions, keep=run.out / "raylets", address=address) as up:
+        client = started(run, up, name, timeout_s=240)
+        run.step("chat and stream", lambda: answers(run, client), needs_s=15)
+        nodes = run.sessions.titled(*RANKS)
+        run.results.add("ranks of the engine", processes=len(nodes))
+        run.step("load", lambda: load(run, client), needs_s=20)
 
 
 STAGES: dict[str, Callable[[Run], None]] = {
